@@ -1,0 +1,20 @@
+"""Namespaces, people, roles and tokens: who may do what; nothing is allowed that is not granted."""
+
+from tidemill.access.model import Actor, Namespace, Role, Token
+from tidemill.access.namespaces import DEFAULT_NAMESPACE, ensure_namespace, find_namespace
+from tidemill.access.tokens import authenticate, create_token, list_tokens, local_token, revoke_token
+
+__all__ = [
+    "DEFAULT_NAMESPACE",
+    "Actor",
+    "Namespace",
+    "Role",
+    "Token",
+    "authenticate",
+    "create_token",
+    "ensure_namespace",
+    "find_namespace",
+    "list_tokens",
+    "local_token",
+    "revoke_token",
+]

@@ -1,0 +1,120 @@
+"""The tables of access and their queries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
+)
+
+from tidemill.access.model import Namespace, Role, Token
+from tidemill.base.database import UtcTime
+
+metadata = MetaData()
+
+# A namespace names itself: its own id stands in namespace_id, so that the rule "every table" has no exception.
+namespace_rows = Table(
+    "namespace",
+    metadata,
+    Column("namespace_id", String(36), primary_key=True),
+    Column("name", String(63), nullable=False, unique=True),
+    Column("created_by", String(128), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+token_rows = Table(
+    "token",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("namespace_id", String(36), nullable=False),
+    Column("person", String(128), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("created_by", String(128), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("secret_sha256", name="token_secret"),
+)
+
+
+def insert_namespace(connection: Connection, namespace: Namespace, *, created_by: str, now: datetime) -> None:
+    """Add a namespace."""
+    connection.execute(
+        insert(namespace_rows).values(
+            namespace_id=namespace.id, name=namespace.name, created_by=created_by, created_at=now
+        )
+    )
+
+
+def namespace_by_name(connection: Connection, name: str) -> Namespace | None:
+    """The namespace of that name."""
+    row = connection.execute(select(namespace_rows).where(namespace_rows.c.name == name)).one_or_none()
+    return None if row is None else Namespace(id=row.namespace_id, name=row.name)
+
+
+def insert_token(connection: Connection, token: Token, secret_sha256: str) -> None:
+    """Add a token with the hash of its secret."""
+    connection.execute(
+        insert(token_rows).values(
+            id=token.id,
+            namespace_id=token.namespace_id,
+            person=token.person,
+            roles=sorted(role.value for role in token.roles),
+            secret_sha256=secret_sha256,
+            expires_at=token.expires_at,
+            revoked_at=token.revoked_at,
+            created_by=token.created_by,
+            created_at=token.created_at,
+        )
+    )
+
+
+def token_by_secret(connection: Connection, secret_sha256: str) -> Token | None:
+    """The token whose secret has this hash; the one query that cannot name a namespace, since it finds it."""
+    row = connection.execute(select(token_rows).where(token_rows.c.secret_sha256 == secret_sha256)).one_or_none()
+    return None if row is None else _token(row._mapping)
+
+
+def tokens_of(connection: Connection, namespace_id: str) -> list[Token]:
+    """The tokens of a namespace, oldest first."""
+    rows = connection.execute(
+        select(token_rows).where(token_rows.c.namespace_id == namespace_id).order_by(token_rows.c.id)
+    )
+    return [_token(row._mapping) for row in rows]
+
+
+def set_revoked(connection: Connection, namespace_id: str, token_id: str, now: datetime) -> bool:
+    """Revoke a token; False when there is none that is still valid."""
+    changed = connection.execute(
+        update(token_rows)
+        .where(
+            token_rows.c.namespace_id == namespace_id, token_rows.c.id == token_id, token_rows.c.revoked_at.is_(None)
+        )
+        .values(revoked_at=now)
+    )
+    return changed.rowcount == 1
+
+
+def _token(row: RowMapping) -> Token:
+    return Token(
+        id=row["id"],
+        namespace_id=row["namespace_id"],
+        person=row["person"],
+        roles=frozenset(Role(role) for role in row["roles"]),
+        created_at=row["created_at"],
+        created_by=row["created_by"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+    )

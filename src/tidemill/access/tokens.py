@@ -1,0 +1,122 @@
+"""API tokens: made once, stored as hashes, revocable; and the local owner's own."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+from tidemill.access import store
+from tidemill.access.model import Actor, Permission, Role, Token
+from tidemill.access.namespaces import DEFAULT_NAMESPACE, ensure_namespace
+from tidemill.base.errors import InvalidInput, NotFound, Unauthenticated
+from tidemill.base.site import Site
+
+_PREFIX = "tm_"
+
+
+def create_token(
+    site: Site, actor: Actor, *, person: str, roles: frozenset[Role], valid_for: timedelta | None = None
+) -> tuple[Token, str]:
+    """A new token of a person in the actor's namespace, and its secret, which is shown only here.
+
+    Raises `Forbidden` unless the actor administers the namespace, `InvalidInput` for an empty person or no role.
+    """
+    actor.demand(Permission.ADMINISTER)
+    if not person.strip() or len(person) > 128 or not person.isprintable():
+        raise InvalidInput("a token needs the name of a person", remedy="--person NAME, up to 128 printable characters")
+    if not roles:
+        raise InvalidInput("a token needs a role", remedy="--role " + "|".join(role.value for role in Role))
+    return _store_token(site, actor.namespace_id, person, roles, created_by=actor.person, valid_for=valid_for)
+
+
+def authenticate(site: Site, secret: str) -> Actor:
+    """Who holds this secret; `Unauthenticated` when nobody does, or when the token has expired or was revoked."""
+    with site.database.read() as connection:
+        token = store.token_by_secret(connection, _hash(secret))
+    if token is None or token.revoked_at is not None:
+        raise Unauthenticated("this token is not known here", remedy="tidemill token create, or unset TIDEMILL_TOKEN")
+    if token.expires_at is not None and token.expires_at <= site.clock.now():
+        raise Unauthenticated(f"this token of {token.person} has expired", remedy="tidemill token create")
+    return Actor(person=token.person, namespace_id=token.namespace_id, roles=token.roles)
+
+
+def list_tokens(site: Site, actor: Actor) -> list[Token]:
+    """The tokens of the actor's namespace, without their secrets."""
+    actor.demand(Permission.ADMINISTER)
+    with site.database.read() as connection:
+        return store.tokens_of(connection, actor.namespace_id)
+
+
+def revoke_token(site: Site, actor: Actor, token_id: str) -> None:
+    """Make a token worthless at once; `NotFound` when there is none, or it was revoked already."""
+    actor.demand(Permission.ADMINISTER)
+    with site.database.write() as connection:
+        done = store.set_revoked(connection, actor.namespace_id, token_id, site.clock.now())
+    if not done:
+        raise NotFound(f"there is no valid token {token_id}", remedy="tidemill token list")
+
+
+def local_token(site: Site) -> str:
+    """The secret of the person who owns the home, made at the first use and kept in `keys/local-token` (0600)."""
+    path = site.home.keys / "local-token"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    person = _local_person()
+    namespace = ensure_namespace(site, DEFAULT_NAMESPACE, created_by=person)
+    _, secret = _store_token(site, namespace.id, person, frozenset({Role.OWNER}), created_by=person, valid_for=None)
+    return _keep_first(path, secret)
+
+
+def _keep_first(path: Path, secret: str) -> str:
+    """Write the secret unless another process was first; whichever stands there is the answer."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return path.read_text().strip()
+    finally:
+        temporary.unlink()
+    return secret
+
+
+def _store_token(
+    site: Site, namespace_id: str, person: str, roles: frozenset[Role], *, created_by: str, valid_for: timedelta | None
+) -> tuple[Token, str]:
+    secret = _PREFIX + secrets.token_urlsafe(32)
+    now = site.clock.now()
+    token = Token(
+        id=site.ids.new(),
+        namespace_id=namespace_id,
+        person=person,
+        roles=roles,
+        created_at=now,
+        created_by=created_by,
+        expires_at=None if valid_for is None else now + valid_for,
+        revoked_at=None,
+    )
+    with site.database.write() as connection:
+        store.insert_token(connection, token, _hash(secret))
+    return token, secret
+
+
+def _hash(secret: str) -> str:
+    # 256 random bits need no slow hash: there is nothing to guess
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _local_person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,1 @@
+"""The ground floor: ids, errors, clock, home, database, events and canonical JSON."""

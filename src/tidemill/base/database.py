@@ -1,0 +1,126 @@
+"""The database: SQLite in WAL with full sync, or PostgreSQL; one way to write and one to read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, String, TypeDecorator, create_engine, event, text
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from tidemill.base.errors import StorageFull, Unavailable
+
+BUSY_TIMEOUT_SECONDS = 20
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as RFC 3339 text with microseconds: it sorts and reads alike everywhere."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without zone reached the database")
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Database:
+    """Where the state is.
+
+    `write` is one transaction that holds the write lock from its first statement; `read` sees one snapshot.
+    Neither may hold user code or I/O inside. Foreign errors become `StorageFull` or `Unavailable`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine: Engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        if self.is_sqlite:
+            event.listen(self._engine, "connect", _prepare_sqlite)
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine, for migrations only."""
+        return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One writing transaction: commits at the end, rolls back on an error."""
+        with _translated(), self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            with _committing(connection):
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One reading transaction, rolled back at the end."""
+        with _translated(), self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    def check(self) -> None:
+        """Raise `Unavailable` unless the database answers."""
+        with self.read() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close every connection; call it in a child before it does anything else with the database, too."""
+        self._engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+@contextmanager
+def _committing(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as problem:
+        cause = str(problem.orig)
+        if "disk is full" in cause or "No space left" in cause:
+            raise StorageFull("the database could not grow: the disk is full", remedy="free some space") from problem
+        raise Unavailable(f"the database does not answer: {cause}", remedy="tidemill doctor") from problem
+    except DBAPIError as problem:
+        if problem.connection_invalidated:
+            raise Unavailable("the connection to the database was lost", remedy="try again") from problem
+        raise
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    # The driver must not open transactions by itself: `write` and `read` say which kind they want.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
