@@ -1,0 +1,42 @@
+"""Pipelines: a KFP v2 PipelineSpec loaded strictly into frozen nouns, checked, planned, and its expressions evaluated.
+
+The nouns are in `tidemill.pipelines.model` and `tidemill.pipelines.platform_model`, both public.
+"""
+
+from tidemill.pipelines.arguments import check_arguments, check_value
+from tidemill.pipelines.conditions import check_condition, evaluate_condition, select_value
+from tidemill.pipelines.digest import spec_digest
+from tidemill.pipelines.loader import load_pipeline
+from tidemill.pipelines.model import MISSING, Component, Dag, Pipeline, TaskSpec
+from tidemill.pipelines.placeholders import (
+    PlaceholderContext,
+    resolve_env,
+    resolve_placeholders,
+    resolve_value,
+)
+from tidemill.pipelines.plan import Plan, plan
+from tidemill.pipelines.resources import ResourceNeeds, parse_quantity, resolve_resources
+
+__all__ = [
+    "MISSING",
+    "Component",
+    "Dag",
+    "Pipeline",
+    "PlaceholderContext",
+    "Plan",
+    "ResourceNeeds",
+    "TaskSpec",
+    "check_arguments",
+    "check_condition",
+    "check_value",
+    "evaluate_condition",
+    "load_pipeline",
+    "parse_quantity",
+    "plan",
+    "resolve_env",
+    "resolve_placeholders",
+    "resolve_resources",
+    "resolve_value",
+    "select_value",
+    "spec_digest",
+]
