@@ -1,0 +1,185 @@
+"""The policy of a review: what a candidate must reach, as data with a digest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tidemill.base.canonical import digest_json
+from tidemill.base.errors import InvalidInput
+
+POLICY_SCHEMA_VERSION = 1
+UNGATED_ENVIRONMENTS = frozenset({"development"})
+MAX_APPROVALS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A metric of the version and the closed interval that it must lie in; one of the bounds may be absent."""
+
+    metric: str
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hygiene:
+    """Which rows must be strangers: no evaluation row may stand among the training or the tuning rows.
+
+    Each entry names a table of the run as `task.output`, or several side by side as `task.a + task.b`.
+    """
+
+    evaluation: tuple[str, ...]
+    training: tuple[str, ...]
+    tuning: tuple[str, ...] = ()
+    max_overlap_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeLimits:
+    """Limits of the packaged model in a fresh process; a sample is predicted, latency is the median of one row."""
+
+    max_latency_ms: float | None = None
+    max_memory_mb: float | None = None
+    relative_tolerance: float = 1e-6
+    timeout_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a review asks for: thresholds, clean rows, a smoke test, plug-in checks by name, and how many approvals."""
+
+    thresholds: tuple[Threshold, ...] = ()
+    hygiene: Hygiene | None = None
+    smoke: SmokeLimits = SmokeLimits()
+    extra_checks: tuple[str, ...] = ()
+    approvals: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The policy as it is stored and digested."""
+        return {"schema_version": POLICY_SCHEMA_VERSION, **_plain(asdict(self))}
+
+    @property
+    def digest(self) -> str:
+        """The digest of the stored form."""
+        return digest_json(self.to_json())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def check_policy(policy: Policy, *, environment: str) -> None:
+    """Raise `InvalidInput` for a policy that says nothing sensible, or asks for no approval in a gated environment."""
+    if not 0 <= policy.approvals <= MAX_APPROVALS:
+        raise InvalidInput(f"a policy asks for 0 to {MAX_APPROVALS} approvals", place="approvals")
+    if policy.approvals == 0 and environment not in UNGATED_ENVIRONMENTS:
+        raise InvalidInput(
+            f"a policy for {environment} needs at least one approval",
+            place="approvals",
+            remedy="only development may do without",
+        )
+    for number, threshold in enumerate(policy.thresholds):
+        if threshold.min is None and threshold.max is None:
+            raise InvalidInput(
+                f"the threshold on {threshold.metric} has neither min nor max", place=f"thresholds[{number}]"
+            )
+    if policy.hygiene is not None and not (policy.hygiene.evaluation and policy.hygiene.training):
+        raise InvalidInput("hygiene compares evaluation rows with training rows: name both", place="hygiene")
+
+
+def parse_policy(data: dict[str, Any], *, place: str = "policy") -> Policy:
+    """A policy from its JSON form; an unknown field or a wrong type raises `InvalidInput` with its place."""
+    known = dict(data)
+    version = known.pop("schema_version", POLICY_SCHEMA_VERSION)
+    if version != POLICY_SCHEMA_VERSION:
+        raise InvalidInput(f"schema version {version!r} is not known", place=place, remedy="upgrade tidemill")
+    fields = _fields(known, {"thresholds", "hygiene", "smoke", "extra_checks", "approvals"}, place)
+    hygiene = fields.get("hygiene")
+    return Policy(
+        thresholds=tuple(
+            _threshold(entry, f"{place}.thresholds[{number}]")
+            for number, entry in enumerate(_list(fields.get("thresholds", []), f"{place}.thresholds"))
+        ),
+        hygiene=None if hygiene is None else _hygiene(hygiene, f"{place}.hygiene"),
+        smoke=_smoke(fields.get("smoke", {}), f"{place}.smoke"),
+        extra_checks=_texts(fields.get("extra_checks", []), f"{place}.extra_checks"),
+        approvals=_whole(fields.get("approvals", 1), f"{place}.approvals"),
+    )
+
+
+def _threshold(entry: Any, place: str) -> Threshold:
+    fields = _fields(entry, {"metric", "min", "max"}, place)
+    if not isinstance(fields.get("metric"), str):
+        raise InvalidInput("names a metric", place=f"{place}.metric")
+    return Threshold(
+        metric=fields["metric"],
+        min=_number(fields.get("min"), f"{place}.min"),
+        max=_number(fields.get("max"), f"{place}.max"),
+    )
+
+
+def _hygiene(entry: Any, place: str) -> Hygiene:
+    fields = _fields(entry, {"evaluation", "training", "tuning", "max_overlap_rows"}, place)
+    return Hygiene(
+        evaluation=_texts(fields.get("evaluation", []), f"{place}.evaluation"),
+        training=_texts(fields.get("training", []), f"{place}.training"),
+        tuning=_texts(fields.get("tuning", []), f"{place}.tuning"),
+        max_overlap_rows=_whole(fields.get("max_overlap_rows", 0), f"{place}.max_overlap_rows"),
+    )
+
+
+def _smoke(entry: Any, place: str) -> SmokeLimits:
+    fields = _fields(entry, {"max_latency_ms", "max_memory_mb", "relative_tolerance", "timeout_seconds"}, place)
+    tolerance = _number(fields.get("relative_tolerance"), f"{place}.relative_tolerance")
+    timeout = _number(fields.get("timeout_seconds"), f"{place}.timeout_seconds")
+    return SmokeLimits(
+        max_latency_ms=_number(fields.get("max_latency_ms"), f"{place}.max_latency_ms"),
+        max_memory_mb=_number(fields.get("max_memory_mb"), f"{place}.max_memory_mb"),
+        relative_tolerance=SmokeLimits().relative_tolerance if tolerance is None else tolerance,
+        timeout_seconds=SmokeLimits().timeout_seconds if timeout is None else timeout,
+    )
+
+
+def _fields(entry: Any, known: set[str], place: str) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise InvalidInput("must be a table", place=place)
+    for name in entry:
+        if name not in known:
+            raise InvalidInput(
+                f"{name!r} is not a field of a policy",
+                place=f"{place}.{name}",
+                remedy="known: " + ", ".join(sorted(known)),
+            )
+    return entry
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise InvalidInput("must be a list", place=place)
+    return list(value)
+
+
+def _texts(value: Any, place: str) -> tuple[str, ...]:
+    entries = [value] if isinstance(value, str) else _list(value, place)
+    if not all(isinstance(entry, str) and entry for entry in entries):
+        raise InvalidInput("must be a list of names", place=place)
+    return tuple(entries)
+
+
+def _number(value: Any, place: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput("must be a number", place=place)
+    return float(value)
+
+
+def _whole(value: Any, place: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidInput("must be a whole number, 0 or more", place=place)
+    return value
