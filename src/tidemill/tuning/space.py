@@ -62,7 +62,7 @@ def _dimension(name: str, entry: Any, place: str) -> Dimension:
     if not isinstance(entry, dict):
         raise InvalidInput("must be a table with type, low and high, or a list of choices", place=place)
     try:
-        kind = DimensionKind(entry.get("type"))
+        kind = DimensionKind(str(entry.get("type")))
     except ValueError as problem:
         raise InvalidInput(f"{entry.get('type')!r} is not int, float or choice", place=f"{place}.type") from problem
     known = {"type", "choices"} if kind is DimensionKind.CHOICE else {"type", "low", "high", "step", "log"}
