@@ -1,0 +1,10 @@
+"""Notebooks: an `.ipynb` (or a percent-format script) is analysed exactly and compiled to a KFP v2 PipelineSpec.
+
+Imports neither FastAPI nor SQLAlchemy, so that a compile starts at once. The nouns are in `tidemill.notebooks.model`.
+"""
+
+from tidemill.notebooks.compile import compile_notebook
+from tidemill.notebooks.model import Cell, CompiledNotebook, Notebook, Remark
+from tidemill.notebooks.read import read_notebook
+
+__all__ = ["Cell", "CompiledNotebook", "Notebook", "Remark", "compile_notebook", "read_notebook"]
