@@ -150,7 +150,7 @@ class LoadedModel:
 
 
 def load_package(
-    path: Union[str, "os.PathLike[str]"], *, allow_pickle: bool = False, expected_digest: Optional[str] = None
+    path: Union[str, os.PathLike[str]], *, allow_pickle: bool = False, expected_digest: Optional[str] = None
 ) -> LoadedModel:
     """The model of the package in the folder `path`.
 

@@ -1,0 +1,1 @@
+"""The predictor: one model package served over HTTP by a raw ASGI application."""
