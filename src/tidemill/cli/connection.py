@@ -1,0 +1,156 @@
+"""How a command reaches its site: a named address, the live site of the home, or the app in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tidemill.base.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    RunFailed,
+    StorageFull,
+    TidemillError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from tidemill.base.process import is_alive
+from tidemill.platform import Platform
+
+_ERRORS: dict[str, type[TidemillError]] = {
+    error.code: error
+    for error in (
+        Conflict,
+        Forbidden,
+        InvalidInput,
+        NotFound,
+        RunFailed,
+        StorageFull,
+        TooLarge,
+        Unauthenticated,
+        Unavailable,
+    )
+}
+TIMEOUT_SECONDS = 300.0
+
+
+class Connection:
+    """Requests to the control API, with the caller's token; errors come back as the domain's own."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._url = platform.settings.text("url").rstrip("/")
+        self._live = None if self._url else live_site(platform)
+
+    @property
+    def is_embedded(self) -> bool:
+        """True when no site runs, and the app answers inside this process."""
+        return not self._url and self._live is None
+
+    @property
+    def public_url(self) -> str | None:
+        """The address of the site's gateway, None when no site runs."""
+        if self._url:
+            return self._url
+        return None if self._live is None else str(self._live["url"])
+
+    def get(self, path: str, **params: str | int | None) -> Any:
+        """The JSON of a GET below `/api/v1`."""
+        asked = {name: value for name, value in params.items() if value is not None}
+        return self._json("GET", path, params=asked)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The JSON of a POST below `/api/v1`, with an idempotency key of its own."""
+        return self._json("POST", path, json=dict(body or {}), headers={"Idempotency-Key": str(uuid.uuid4())})
+
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON of a PUT below `/api/v1`."""
+        return self._json("PUT", path, json=dict(body))
+
+    def delete(self, path: str) -> Any:
+        """The JSON of a DELETE below `/api/v1`."""
+        return self._json("DELETE", path)
+
+    def content(self, path: str) -> bytes:
+        """The bytes of a GET below `/api/v1`."""
+        return self._send("GET", path).content
+
+    def pages(self, path: str, *, limit: int, **params: str | int | None) -> list[Any]:
+        """The items of a paged list, at most `limit`."""
+        items: list[Any] = []
+        token: str | None = None
+        while len(items) < limit:
+            page = self.get(path, page_size=min(limit - len(items), 200), page_token=token, **params)
+            items += page["items"]
+            token = page.get("next_page_token")
+            if not token:
+                break
+        return items
+
+    def _json(self, method: str, path: str, **arguments: Any) -> Any:
+        response = self._send(method, path, **arguments)
+        return response.json() if response.content else None
+
+    def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._secret()}", **arguments.pop("headers", {})}
+        target = f"/api/v1{path}"
+        try:
+            if self.is_embedded:
+                response = asyncio.run(self._ask_embedded(method, target, headers=headers, **arguments))
+            else:
+                response = self._ask_live(method, target, headers=headers, **arguments)
+        except httpx.TransportError as problem:
+            raise Unavailable(
+                f"the site does not answer: {problem}", place=self.public_url, remedy="tidemill status"
+            ) from problem
+        if response.status_code >= 400:
+            raise _error_of(response)
+        return response
+
+    def _secret(self) -> str:
+        from tidemill.access import local_token
+
+        return self._platform.settings.text("token") or local_token(self._platform.site)
+
+    def _ask_live(self, method: str, target: str, **arguments: Any) -> httpx.Response:
+        transport = None
+        base = self._url
+        if self._live is not None:
+            transport, base = httpx.HTTPTransport(uds=str(self._live["socket"])), "http://tidemill"
+        with httpx.Client(transport=transport, base_url=base, timeout=TIMEOUT_SECONDS) as client:
+            return client.request(method, target, **arguments)
+
+    async def _ask_embedded(self, method: str, target: str, **arguments: Any) -> httpx.Response:
+        from tidemill.server.app import create_app
+
+        transport = httpx.ASGITransport(app=create_app(self._platform))
+        async with httpx.AsyncClient(transport=transport, base_url="http://tidemill", timeout=None) as client:
+            return await client.request(method, target, **arguments)
+
+
+def live_site(platform: Platform) -> dict[str, Any] | None:
+    """What the running site of this home says of itself (`url`, `socket`, `pid`), None when none runs."""
+    marker: Path = platform.home.path / "site.json"
+    try:
+        told: dict[str, Any] = json.loads(marker.read_text())
+    except (OSError, ValueError):
+        return None
+    return told if is_alive(int(told["pid"]), told.get("start_ticks")) else None
+
+
+def _error_of(response: httpx.Response) -> TidemillError:
+    try:
+        body = response.json()
+        kind = _ERRORS.get(body["error"], TidemillError)
+        return kind(body["message"], place=body.get("place"), remedy=body.get("remedy"))
+    except (ValueError, KeyError, TypeError):
+        return Unavailable(f"the site answered {response.status_code}: {response.text[:200]}")

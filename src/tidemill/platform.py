@@ -1,0 +1,61 @@
+"""The one place that reads settings and wires the slices, each on demand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+
+from tidemill.base.clock import SystemClock
+from tidemill.base.database import Database, sqlite_url
+from tidemill.base.home import Home, open_home
+from tidemill.base.ids import Uuid7Ids
+from tidemill.base.settings import Settings, load_settings
+from tidemill.base.site import Site
+
+PROJECT_FILE = "tidemill.toml"
+
+
+class Platform:
+    """A site in this process: its home, settings and slices, made when first asked for."""
+
+    def __init__(self, *, home: Path | None = None, flags: Mapping[str, str | int | bool | None] | None = None) -> None:
+        self._home_path = home_folder(home, os.environ)
+        self._flags = dict(flags or {})
+
+    @cached_property
+    def home(self) -> Home:
+        """The home, made and checked."""
+        return open_home(self._home_path)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read once."""
+        return load_settings(
+            flags=self._flags,
+            environment=os.environ,
+            project_file=Path.cwd() / PROJECT_FILE,
+            home_folder=self._home_path,
+        )
+
+    @cached_property
+    def site(self) -> Site:
+        """The site, its database brought up to date."""
+        from tidemill.base.migrate import migrate
+
+        clock = SystemClock()
+        url = self.settings.text("database_url") or sqlite_url(self.home.database)
+        database = Database(url)
+        migrate(database, self.home)
+        return Site(home=self.home, database=database, clock=clock, ids=Uuid7Ids(clock))
+
+
+def home_folder(flag: Path | None, environment: Mapping[str, str]) -> Path:
+    """Where the home is: `--home`, else `$TIDEMILL_HOME`, else the user data folder."""
+    if flag is not None:
+        return flag
+    named = environment.get("TIDEMILL_HOME")
+    return Path(named) if named else platformdirs.user_data_path("tidemill")

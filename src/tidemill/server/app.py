@@ -1,0 +1,144 @@
+"""The FastAPI app: authentication, error mapping and the slices' routes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidemill import __version__
+from tidemill.access import Actor, authenticate
+from tidemill.access.guard import can_read
+from tidemill.base.errors import NotFound, TidemillError, Unauthenticated
+from tidemill.platform import Platform
+from tidemill.server.front_page import front_page
+from tidemill.server.idempotency import UNSAFE, answer_once
+from tidemill.server.mounts import slice_routers
+from tidemill.server.origin import OriginCheck
+
+OPEN_PATHS = frozenset({"/", "/api/v1/healthz"})
+"""What answers without a token; a test walks the route table and holds every other route to a guard."""
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+}
+log = logging.getLogger(__name__)
+
+
+def create_app(platform: Platform) -> FastAPI:
+    """The app of a site; every route below `/api/v1` names the permission that it asks for."""
+    site = platform.site
+    app = FastAPI(title="Tidemill", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
+    app.router.redirect_slashes = False
+    hosts = [*platform.settings.text("allowed_hosts").split(","), platform.settings.text("bind")]
+    origin = OriginCheck(hosts)
+
+    def find_actor(request: Request) -> Actor:
+        known: Actor | None = getattr(request.state, "actor", None)
+        if known is None:
+            known = authenticate(site, _secret_of(request))
+            request.state.actor = known
+        return known
+
+    app.state.find_actor = find_actor
+
+    @app.middleware("http")
+    async def around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        try:
+            origin.check(request)
+            if request.method in UNSAFE and "idempotency-key" in request.headers:
+                actor = await to_thread.run_sync(lambda: find_actor(request))
+                response = await answer_once(site, actor, request, call_next)
+            else:
+                response = await call_next(request)
+        except TidemillError as problem:
+            response = _refusal(problem)
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    _handle_errors(app)
+    app.include_router(_own_routes(platform, app))
+    for router in slice_routers(platform):
+        app.include_router(router, prefix="/api/v1")
+    return app
+
+
+def _own_routes(platform: Platform, app: FastAPI) -> APIRouter:
+    router = APIRouter(tags=["site"])
+
+    @router.get("/", response_class=HTMLResponse, include_in_schema=False)
+    def home() -> str:
+        return front_page()
+
+    @router.get("/api/v1/healthz")
+    def healthz() -> dict[str, str]:
+        platform.site.database.check()
+        return {"status": "ok", "version": __version__}
+
+    @router.get("/api/v1/openapi.json", include_in_schema=False)
+    def openapi(_: Annotated[Actor, Depends(can_read)]) -> dict[str, Any]:
+        return app.openapi()
+
+    return router
+
+
+def _secret_of(request: Request) -> str:
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise Unauthenticated(
+            "this needs a token",
+            place="header Authorization",
+            remedy="send Authorization: Bearer TOKEN; see tidemill env",
+        )
+    return secret.strip()
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(TidemillError)
+    async def known(_request: Request, problem: TidemillError) -> JSONResponse:
+        return _refusal(problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, problem: RequestValidationError) -> JSONResponse:
+        first = problem.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        body = {"error": "invalid_input", "message": first["msg"], "place": place, "remedy": None}
+        return JSONResponse(body, status_code=400)
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, problem: HTTPException) -> JSONResponse:
+        if problem.status_code == 404:
+            return _refusal(NotFound(f"there is nothing at {request.url.path}"))
+        body = {"error": "http", "message": str(problem.detail), "place": None, "remedy": None}
+        return JSONResponse(body, status_code=problem.status_code, headers=problem.headers)
+
+    @app.exception_handler(Exception)
+    async def unknown(_request: Request, problem: Exception) -> JSONResponse:
+        log.error("a request failed", exc_info=problem)
+        body = {
+            "error": "internal",
+            "message": "the site made a mistake; its log says more",
+            "place": None,
+            "remedy": None,
+        }
+        return JSONResponse(body, status_code=500)
+
+
+def _refusal(problem: TidemillError) -> JSONResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if problem.http_status == 401 else None
+    if problem.http_status == 503:
+        headers = {"Retry-After": "1"}
+    return JSONResponse(problem.to_json(), status_code=problem.http_status, headers=headers)

@@ -1,0 +1,57 @@
+"""What each process of a site runs: `python -m tidemill.supervisor.roles ROLE HOME [DESCRIPTOR...]`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tidemill.platform import Platform
+
+DRAIN_SECONDS = 8
+
+
+def serve_api(platform: Platform, descriptors: Sequence[int]) -> None:
+    """The control API on the sockets that the supervisor owns."""
+    import uvicorn  # only this role serves HTTP
+
+    from tidemill.server.app import create_app
+
+    config = uvicorn.Config(
+        create_app(platform),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd) for fd in descriptors])
+
+
+def work(platform: Platform, _descriptors: Sequence[int]) -> None:
+    """Claim runs and run their tasks until told to stop."""
+    platform.worker().serve(_stop_on_signal())
+
+
+ROLES: dict[str, Callable[[Platform, Sequence[int]], None]] = {"server": serve_api, "worker": work}
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one role."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    role, home, *descriptors = arguments
+    ROLES[role](Platform(home=Path(home)), [int(each) for each in descriptors])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,104 @@
+"""What all tests share: a site in a temporary home, and people in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tidemill.access import Actor, Role, ensure_namespace
+from tidemill.base.clock import SystemClock
+from tidemill.base.database import Database, sqlite_url
+from tidemill.base.home import open_home
+from tidemill.base.ids import Uuid7Ids
+from tidemill.base.migrate import migrate
+from tidemill.base.site import Site
+
+
+@dataclass
+class FixedClock:
+    """A clock that moves only when told to."""
+
+    moment: datetime = field(default_factory=lambda: datetime(2030, 1, 1, 12, tzinfo=UTC))
+    monotonic: float = 1000.0
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic_seconds(self) -> float:
+        return self.monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Move both readings on."""
+        self.moment += timedelta(seconds=seconds)
+        self.monotonic += seconds
+
+
+@dataclass(frozen=True)
+class People:
+    """One person of each kind in one namespace."""
+
+    owner: Actor
+    author: Actor
+    approver: Actor
+    viewer: Actor
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of the caller's shell reaches a test; the home of a test is its own."""
+    for name in list(os.environ):
+        if name.startswith("TIDEMILL_") and not name.startswith("TIDEMILL_PEER_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TIDEMILL_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands still."""
+    return FixedClock()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A site on SQLite with the machine's clock."""
+    yield from _open_site(tmp_path, SystemClock())
+
+
+@pytest.fixture
+def still_site(tmp_path: Path, clock: FixedClock) -> Iterator[Site]:
+    """A site whose clock stands still."""
+    yield from _open_site(tmp_path, clock)
+
+
+@pytest.fixture
+def people(site: Site) -> People:
+    """People of the site's default namespace."""
+    return people_of(site)
+
+
+def people_of(site: Site) -> People:
+    """One person of each kind in the default namespace of a site."""
+    namespace = ensure_namespace(site, "default", created_by="test")
+
+    def person(name: str, role: Role) -> Actor:
+        return Actor(person=name, namespace_id=namespace.id, roles=frozenset({role}))
+
+    return People(
+        owner=person("olga", Role.OWNER),
+        author=person("alan", Role.CONTRIBUTOR),
+        approver=person("ada", Role.APPROVER),
+        viewer=person("vera", Role.VIEWER),
+    )
+
+
+def _open_site(tmp_path: Path, clock: SystemClock | FixedClock) -> Iterator[Site]:
+    home = open_home(tmp_path / "home")
+    database = Database(sqlite_url(home.database))
+    migrate(database, home)
+    yield Site(home=home, database=database, clock=clock, ids=Uuid7Ids(clock))
+    database.close()
