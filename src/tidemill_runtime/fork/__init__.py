@@ -1,0 +1,1 @@
+"""Warm fork: a zygote that has imported a lock's libraries forks a process for each step and predictor."""
