@@ -41,17 +41,15 @@ def _canonical(line: str) -> Iterator[str]:
     try:
         wanted = Requirement(text)
     except InvalidRequirement as problem:
+        if "://" in text:
+            raise _address(text, "the package") from problem
         raise InvalidInput(
             f"{text!r} is not a requirement: {str(problem).splitlines()[0]}",
             place="requirements",
             remedy="write a name and versions, such as pandas>=2.2; options, files and addresses are not taken here",
         ) from problem
     if wanted.url is not None:
-        raise InvalidInput(
-            f"{text!r} names an address, so it cannot be locked with hashes",
-            place="requirements",
-            remedy=f"publish a wheel to your package index and ask for {wanted.name} by version",
-        )
+        raise _address(text, wanted.name)
     if canonicalize_name(wanted.name) == RUNTIME_DISTRIBUTION:
         for extra in sorted(wanted.extras):
             yield from _runtime_extra(extra)
@@ -66,3 +64,11 @@ def _runtime_extra(extra: str) -> Iterator[str]:
         if needed.marker is not None and needed.marker.evaluate({"extra": extra}):
             needed.marker = None
             yield str(needed)
+
+
+def _address(line: str, name: str) -> InvalidInput:
+    return InvalidInput(
+        f"{line!r} names an address, so it cannot be locked with hashes",
+        place="requirements",
+        remedy=f"publish a wheel to your package index and ask for {name} by version",
+    )

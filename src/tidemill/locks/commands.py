@@ -19,20 +19,17 @@ STEP_MODULE = "tidemill_runtime.step"
 _SHELLS = frozenset({"sh", "bash", "dash"})
 _SHELL_OPTIONS = frozenset({"-c", "-ec", "-ce"})
 _PYTHONS = re.compile(r"python(3(\.\d+)?)?")
-_KFP_PROGRAM = " ".join(
-    (
-        "program_path=$(mktemp -d)",
-        'printf "%s" "$0" > "$program_path/ephemeral_component.py"',
-        "_KFP_RUNTIME=true python3 -m kfp.dsl.executor_main",
-        '--component_module_path "$program_path/ephemeral_component.py" "$@"',
-    )
+_KFP_PROGRAM = re.compile(
+    r'program_path=\$\(mktemp -d\) printf "%s" "\$0" > "\$program_path/ephemeral_component\.py"'
+    r" (?:_KFP_RUNTIME=true )?python3 -m (?P<module>kfp\.(?:dsl|components)\.executor_main)"
+    r' --component_module_path "\$program_path/ephemeral_component\.py" "\$@"'
 )
 _ENSURE_PIP = re.compile(
     r'\s*if ! \[ -x "\$\(command -v pip\)" \]; then\s+'
     r"python3 -m ensurepip \|\| python3 -m ensurepip --user \|\| apt-get install python3-pip\s+fi\s"
 )
 _MAKE_VENV = re.compile(
-    r"\s*export PIP_DISABLE_PIP_VERSION_CHECK=1\s+tmp=\$\(mktemp -d\)\s+"
+    r"\s+export PIP_DISABLE_PIP_VERSION_CHECK=1\s+tmp=\$\(mktemp -d\)\s+"
     r'python3 -m venv "\$tmp/venv" --system-site-packages\s+\. "\$tmp/venv/bin/activate"\s'
 )
 _NO_VERSION_CHECK = re.compile(r"\s*PIP_DISABLE_PIP_VERSION_CHECK=1\s")
@@ -78,13 +75,14 @@ def pip_command_requirements(
     words = [*command, *args]
     installs = _Installs()
     while (script := _script(words)) is not None:
-        if " ".join(script.split()) == _KFP_PROGRAM:
-            return _kfp_step(words[3:], installs, python)
+        program = _KFP_PROGRAM.fullmatch(" ".join(script.split()))
+        if program is not None:
+            return _step(StepKind.KFP, program["module"], words[3:], installs, python)
         if not _read_installs(script, installs):
             return None
         words = words[3:]
     if len(words) >= 3 and _is_python(words[0]) and words[1:3] == ["-m", STEP_MODULE]:
-        return _step(StepKind.RUNTIME, None, words[3:], installs, python)
+        return _step(StepKind.RUNTIME, STEP_MODULE, words[3:], installs, python)
     if words and words != [*command, *args]:
         return _step(StepKind.PLAIN, None, words, installs, python)
     return None
@@ -101,11 +99,6 @@ def _is_python(word: str) -> bool:
     return bool(_PYTHONS.fullmatch(PurePosixPath(word).name))
 
 
-def _kfp_step(rest: list[str], installs: _Installs, python: str | None) -> StepCommand:
-    source, *argv = rest
-    return _step(StepKind.KFP, source, argv, installs, python)
-
-
 def _step(kind: StepKind, source: str | None, argv: list[str], installs: _Installs, python: str | None) -> StepCommand:
     requirements = Requirements(
         lines=tuple(installs.lines),
@@ -117,7 +110,13 @@ def _step(kind: StepKind, source: str | None, argv: list[str], installs: _Instal
             trusted_hosts=tuple(dict.fromkeys(installs.trusted_hosts)),
         ),
     )
-    return StepCommand(requirements=combine(requirements, ()), kind=kind, source=source, argv=tuple(argv))
+    return StepCommand(
+        requirements=combine(requirements, ()),
+        kind=kind,
+        module=module,
+        source=source,
+        argv=tuple(argv if source is None else argv[1:]),
+    )
 
 
 def _read_installs(script: str, installs: _Installs) -> bool:
@@ -125,8 +124,8 @@ def _read_installs(script: str, installs: _Installs) -> bool:
     ending = _THE_REST.search(script)
     if ending is None:
         return False
-    text = script[: ending.start()]
-    for known in (_ENSURE_PIP, _NO_VERSION_CHECK, _MAKE_VENV):
+    text = _MAKE_VENV.sub(" ", script[: ending.start()], count=1)
+    for known in (_ENSURE_PIP, _NO_VERSION_CHECK):
         found = known.match(text)
         text = text[found.end() :] if found else text
     commands = split_commands(text)

@@ -1,4 +1,4 @@
-"""The nouns of locks: requirements, the lock they resolve to, the venv made from it, and a step's recognised command."""
+"""The nouns of locks: requirements, their lock, the venv made from it, and a container command taken apart."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Venv:
 class StepKind(StrEnum):
     """Which program a container step turned out to be."""
 
-    KFP = "kfp"  # a KFP lightweight component: kfp.dsl.executor_main runs `source`
+    KFP = "kfp"  # a KFP lightweight component: its executor runs `source`
     RUNTIME = "runtime"  # a step of our own: the module tidemill_runtime.step runs
     PLAIN = "plain"  # any other program that only wanted packages installed first
 
@@ -83,12 +83,13 @@ class StepKind(StrEnum):
 class StepCommand:
     """A container command taken apart, so that neither a shell nor pip has to run.
 
-    `argv` is for KFP the arguments of `kfp.dsl.executor_main` without `--component_module_path`, for RUNTIME the
-    arguments of `tidemill_runtime.step`, for PLAIN the whole command line. `source` is KFP's component module as
-    text. Placeholders stand in both as they were written.
+    `module` is what `python -m` would run (None for PLAIN), `argv` its arguments, for KFP without
+    `--component_module_path`, whose file has the text `source`; for PLAIN `argv` is the whole command line.
+    Placeholders stand in `source` and `argv` as they were written.
     """
 
     requirements: Requirements
     kind: StepKind
+    module: str | None
     source: str | None
     argv: tuple[str, ...]

@@ -106,13 +106,9 @@ def without_extra(settings: PipSettings, address: str) -> PipSettings:
 
 def without_default_index(settings: PipSettings) -> PipSettings:
     """The settings with the first extra index in place of the default one; without extra ones, no index at all."""
-    first, *rest = (*settings.extra_index_urls, None)
-    return replace(
-        settings,
-        index_url=first,
-        extra_index_urls=tuple(url for url in rest if url is not None),
-        no_index=first is None,
-    )
+    if not settings.extra_index_urls:
+        return replace(settings, index_url=None, no_index=True)
+    return replace(settings, index_url=settings.extra_index_urls[0], extra_index_urls=settings.extra_index_urls[1:])
 
 
 def uv_variables(settings: PipSettings) -> dict[str, str]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,19 +87,15 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End what is left of the group: the process when it is late, and children that outlived it."""
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):  # all of it has ended
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass  # all of it has ended
 
 
 def _read_reply(module: str, status: int | None, reply: Path, log: Path, timeout_seconds: float) -> dict[str, Any]:
