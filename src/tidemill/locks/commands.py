@@ -99,7 +99,8 @@ def _is_python(word: str) -> bool:
     return bool(_PYTHONS.fullmatch(PurePosixPath(word).name))
 
 
-def _step(kind: StepKind, source: str | None, argv: list[str], installs: _Installs, python: str | None) -> StepCommand:
+def _step(kind: StepKind, module: str | None, argv: list[str], installs: _Installs, python: str | None) -> StepCommand:
+    source = argv[0] if kind is StepKind.KFP else None  # the shell's "$0"
     requirements = Requirements(
         lines=tuple(installs.lines),
         without_dependencies=tuple(installs.without_dependencies),
