@@ -23,13 +23,13 @@ class Platform:
     """A site in this process: its home, settings and slices, made when first asked for."""
 
     def __init__(self, *, home: Path | None = None, flags: Mapping[str, str | int | bool | None] | None = None) -> None:
-        self._home_path = home_folder(home, os.environ)
+        self.home_path = home_folder(home, os.environ).expanduser().absolute()
         self._flags = dict(flags or {})
 
     @cached_property
     def home(self) -> Home:
         """The home, made and checked."""
-        return open_home(self._home_path)
+        return open_home(self.home_path)
 
     @cached_property
     def settings(self) -> Settings:
@@ -38,7 +38,7 @@ class Platform:
             flags=self._flags,
             environment=os.environ,
             project_file=Path.cwd() / PROJECT_FILE,
-            home_folder=self._home_path,
+            home_folder=self.home_path,
         )
 
     @cached_property

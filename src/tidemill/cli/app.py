@@ -11,7 +11,7 @@ import typer
 
 from tidemill import __version__
 from tidemill.base.errors import TidemillError
-from tidemill.cli import site_commands, token_commands
+from tidemill.cli import backup_commands, site_commands, token_commands, up_commands
 from tidemill.cli.context import Context
 from tidemill.cli.output import fail
 
@@ -44,7 +44,9 @@ def build() -> typer.Typer:
         command.obj = Context(home=home, namespace=namespace)
 
     site_commands.add_to(app)
+    up_commands.add_to(app)
     token_commands.add_to(app)
+    backup_commands.add_to(app)
     return app
 
 

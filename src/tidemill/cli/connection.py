@@ -139,7 +139,7 @@ class Connection:
 
 def live_site(platform: Platform) -> dict[str, Any] | None:
     """What the running site of this home says of itself (`url`, `socket`, `pid`), None when none runs."""
-    marker: Path = platform.home.path / "site.json"
+    marker: Path = platform.home_path / "site.json"
     try:
         told: dict[str, Any] = json.loads(marker.read_text())
     except (OSError, ValueError):

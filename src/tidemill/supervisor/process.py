@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import os
@@ -13,6 +14,9 @@ from pathlib import Path
 from tidemill.supervisor.model import PROCESS_TRANSITIONS, ProcessSpec, ProcessState, ProcessStatus
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 10.0
+SETTLE_SECONDS = 1.0
+"""A process that lived this long counts as running, also when nobody asked it."""
+
 STEADY_SECONDS = 30.0
 """A process that ran this long starts its next pauses from the shortest again."""
 
@@ -88,6 +92,10 @@ class Process:
             started = loop.time()
             process = self._process
             assert process is not None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), SETTLE_SECONDS)
+            if process.returncode is None:
+                self.mark_ready()
             status = await process.wait()
             if self._stopping.is_set():
                 return

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from tidemill.base.errors import Unavailable
+from tidemill.base.errors import InvalidInput, Unavailable
 from tidemill.base.home import make_sockets_folder
 from tidemill.platform import Platform
+from tidemill.supervisor.control import control_path, serve_control
 from tidemill.supervisor.marker import only_site, remove_marker, write_marker
 from tidemill.supervisor.model import ProcessSpec
 from tidemill.supervisor.process import Process
@@ -45,6 +48,8 @@ class RunningSite:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._ended.set)
+            control = listen_unix(control_path(self._platform.home))
+            answering = await serve_control(control, self._answer)
             try:
                 url = await self._bring_up()
                 write_marker(self._platform.home, url=url, socket_path=self._socket("server"))
@@ -53,6 +58,7 @@ class RunningSite:
             finally:
                 remove_marker(self._platform.home)
                 await self._drain()
+                answering.close()
 
     async def _bring_up(self) -> str:
         settings = self._platform.settings
@@ -99,6 +105,11 @@ class RunningSite:
             await asyncio.sleep(0.02)
         for process in self._processes:
             process.mark_ready()
+
+    async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        if question.get("op") == "status":
+            return {"processes": [dataclasses.asdict(process.status) for process in self._processes]}
+        raise InvalidInput(f"the supervisor does not know {question.get('op')!r}")
 
     def _log_place(self, name: str) -> str:
         return str(self._platform.home.logs / f"{name}.log")

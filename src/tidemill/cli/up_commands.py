@@ -1,0 +1,136 @@
+"""`tidemill up`, `down` and `status`: the processes of a site."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tidemill.base.errors import Unavailable
+from tidemill.base.process import is_alive
+from tidemill.cli.connection import live_site
+from tidemill.cli.context import Context, JsonOption, context_of
+from tidemill.cli.output import note, print_fields, print_json, print_table, say
+from tidemill.platform import Platform
+
+START_SECONDS, STOP_SECONDS = 40.0, 40.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs to the command tree."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+
+
+def up(
+    command: typer.Context,
+    port: Annotated[int | None, typer.Option(help="Public port; the next free one when it is busy.")] = None,
+    bind: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    gateway: Annotated[bool, typer.Option(help="Without it there are no predictions.")] = True,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the site is ready.")] = False,
+) -> None:
+    """Start the site of this home and serve until SIGTERM or Ctrl-C.
+
+    Examples: tidemill up; tidemill up --detach --port 9000
+    """
+    context = context_of(command)
+    platform = Platform(home=context.home, flags={"port": port, "bind": bind})
+    running = live_site(platform)
+    if running is not None:
+        say(f"already up at {running['url']}")
+        return
+    if detach:
+        _start_detached(platform, sys.argv[1:])
+        return
+    from tidemill.supervisor.site import RunningSite
+
+    def ready(url: str) -> None:
+        say(f"tidemill is up at {url} (home {platform.home.path}); Ctrl-C stops it")
+
+    try:
+        asyncio.run(_serve(RunningSite(platform, with_gateway=gateway), ready))
+    except KeyboardInterrupt:
+        note("stopped")
+
+
+def down(command: typer.Context) -> None:
+    """Stop the site of this home: what is under way is drained or goes on at the next start.
+
+    Example: tidemill down
+    """
+    told = live_site(context_of(command).platform)
+    if told is None:
+        say("no site is up")
+        return
+    pid, ticks = int(told["pid"]), told.get("start_ticks")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while is_alive(pid, ticks):
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"the site (process {pid}) has not stopped in {STOP_SECONDS:.0f} s", remedy="see its logs"
+            )
+        time.sleep(0.05)
+    say("the site is down")
+
+
+def status(command: typer.Context, as_json: JsonOption = False) -> None:
+    """Say whether the site is up, and how its processes are.
+
+    Exit status 0 when it is up, 6 when it is not. Example: tidemill status
+    """
+    context = context_of(command)
+    told = live_site(context.platform)
+    if told is None:
+        if as_json:
+            print_json({"up": False, "home": str(context.platform.home.path)})
+        raise Unavailable("no site is up", place=str(context.platform.home.path), remedy="tidemill up --detach")
+    processes = _processes(context)
+    if as_json:
+        print_json({"up": True, "url": told["url"], "home": str(context.platform.home.path), "processes": processes})
+        return
+    print_fields({"address": told["url"], "home": context.platform.home.path, "process": told["pid"]})
+    rows = [(each["name"], each["state"], each["pid"] or "-", each["restarts"]) for each in processes]
+    print_table(["PROCESS", "STATE", "PID", "RESTARTS"], rows, empty="")
+
+
+def _processes(context: Context) -> list[dict[str, Any]]:
+    from tidemill.supervisor.control import ask
+
+    return list(ask(context.platform.home, {"op": "status"})["processes"])
+
+
+async def _serve(site: Any, ready: Any) -> None:
+    await site.run(ready)
+
+
+def _start_detached(platform: Platform, arguments: list[str]) -> None:
+    words = [word for word in arguments if word not in {"--detach", "-d"}]
+    log_path: Path = platform.home.logs / "supervisor.log"
+    with log_path.open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tidemill", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while (told := live_site(platform)) is None:
+        if child.poll() is not None or time.monotonic() > deadline:
+            tail = log_path.read_text(errors="replace").strip().splitlines()[-5:]
+            raise Unavailable(
+                "the site did not come up: " + " | ".join(tail), place=str(log_path), remedy="tidemill doctor"
+            )
+        time.sleep(0.02)
+    say(f"tidemill is up at {told['url']} (home {platform.home.path}); stop it with: tidemill down")
