@@ -2,18 +2,10 @@
 
 from tidemill.registry.diff import diff_versions
 from tidemill.registry.find import get_version, list_models, list_versions, version_in
-from tidemill.registry.model import (
-    LivePointer,
-    Model,
-    ModelVersion,
-    MoveKind,
-    PointerMove,
-    RegisterRequest,
-    VersionDifference,
-    VersionState,
-)
-from tidemill.registry.pointer import live_pointer, live_pointers, pointer_moves
-from tidemill.registry.retire import retire_version
+from tidemill.registry.model import LivePointer, Model, ModelVersion, MoveKind, RegisterRequest, VersionState
+from tidemill.registry.package_content import package_content, package_document, version_lock, version_venv
+from tidemill.registry.pointer import live_pointer, live_pointers
+from tidemill.registry.run_outputs import RunOutputs
 from tidemill.registry.trace import trace_version
 
 __all__ = [
@@ -21,9 +13,8 @@ __all__ = [
     "Model",
     "ModelVersion",
     "MoveKind",
-    "PointerMove",
     "RegisterRequest",
-    "VersionDifference",
+    "RunOutputs",
     "VersionState",
     "diff_versions",
     "get_version",
@@ -31,8 +22,10 @@ __all__ = [
     "list_versions",
     "live_pointer",
     "live_pointers",
-    "pointer_moves",
-    "retire_version",
+    "package_content",
+    "package_document",
     "trace_version",
     "version_in",
+    "version_lock",
+    "version_venv",
 ]

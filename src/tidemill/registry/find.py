@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from sqlalchemy import Connection
+
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import InvalidInput, NotFound
@@ -58,3 +60,11 @@ def list_versions(
         if store.model_by_name(connection, actor.namespace_id, model) is None:
             raise NotFound(f"there is no model {model!r}", remedy="tidemill model list")
         return store.versions_of(connection, actor.namespace_id, model, before=before, limit=limit)
+
+
+def read_version(connection: Connection, namespace_id: str, version_id: str) -> ModelVersion:
+    """The version of that id in the caller's transaction; `NotFound`."""
+    found = store.version_by_id(connection, namespace_id, version_id)
+    if found is None:
+        raise NotFound(f"there is no model version {version_id}", remedy="tidemill model list")
+    return found

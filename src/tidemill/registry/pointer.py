@@ -103,3 +103,8 @@ def before_promotion(moves: list[PointerMove], version_id: str) -> str | None:
         if move.kind is MoveKind.PROMOTED and move.to_version_id == version_id:
             return move.from_version_id
     return None
+
+
+def live_pointer_in(connection: Connection, namespace_id: str, environment: str, service: str) -> LivePointer | None:
+    """`live_pointer` in the caller's transaction."""
+    return store.pointer(connection, namespace_id, environment, service)

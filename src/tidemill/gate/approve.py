@@ -1,0 +1,84 @@
+"""The verb approve: one person's signed yes, and with the last one the version goes live."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from tidemill.access import Actor
+from tidemill.access.model import Permission
+from tidemill.base.errors import Conflict, Forbidden
+from tidemill.base.site import Site
+from tidemill.gate import store
+from tidemill.gate.decide import decide_if_passed
+from tidemill.gate.find import get_review, review_in
+from tidemill.gate.model import Approval, CheckState, Review, ReviewState
+from tidemill.gate.people import is_author, person_key
+from tidemill.gate.record import record, record_refusal
+from tidemill.gate.signing import SigningKey, sign, signing_key
+from tidemill.gate.statements import approval_statement, checks_digest
+from tidemill.registry import ModelVersion, VersionState
+from tidemill.registry.find import read_version
+
+
+def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Review:
+    """Approve an open review for the package of this digest; with enough approvals it passes and goes live at once.
+
+    Raises `Forbidden` for somebody without the right to approve and for the authors of the version and its run,
+    `Conflict` when the review is not open, a check has not passed, the digest is another one or the person approved
+    before, `NotFound`. Each refusal is recorded.
+    """
+    try:
+        actor.demand(Permission.APPROVE)
+        key = signing_key(site.home)
+        with site.database.write() as connection:
+            review = review_in(connection, actor.namespace_id, review_id, lock=True)
+            version = read_version(connection, actor.namespace_id, review.model_version_id)
+            _check_allowed(actor, review, version, package_digest)
+            _keep(connection, site, key, actor, review, version)
+            decide_if_passed(connection, site, key, actor, review_id)
+    except (Forbidden, Conflict) as problem:
+        record_refusal(site, actor, "approval.refused", review_id, problem)
+        raise
+    return get_review(site, actor, review_id)
+
+
+def _check_allowed(actor: Actor, review: Review, version: ModelVersion, package_digest: str) -> None:
+    if is_author(actor.person, version):
+        raise Forbidden(
+            f"{actor.person} made {version.label} and may not approve it", remedy="ask another person to approve"
+        )
+    if review.state is not ReviewState.OPEN:
+        raise Conflict(f"this review is {review.state}", remedy="tidemill review open asks for a new decision")
+    if review.checks_state is CheckState.PENDING:
+        raise Conflict("not every check has run yet", remedy=f"tidemill review show {review.id}")
+    if review.checks_state is CheckState.FAILED:
+        failed = ", ".join(check.name for check in review.checks if check.state is CheckState.FAILED)
+        raise Conflict(f"a check failed: {failed}", remedy=f"tidemill review show {review.id}")
+    if version.state is not VersionState.READY:
+        raise Conflict(f"{version.label} is {version.state}")
+    if not package_digest == review.package_digest == version.package_digest:
+        raise Conflict(
+            f"this review is about the package {review.package_digest}, not {package_digest[:80]}",
+            remedy="look at the review again, and approve the digest that it shows",
+        )
+    if person_key(actor.person) in {person_key(approval.approver) for approval in review.approvals}:
+        raise Conflict(f"{actor.person} has approved this review already")
+
+
+def _keep(
+    connection: Connection, site: Site, key: SigningKey, actor: Actor, review: Review, version: ModelVersion
+) -> None:
+    now = site.clock.now()
+    approval = Approval(
+        id=site.ids.new(),
+        review_id=review.id,
+        approver=actor.person,
+        package_digest=review.package_digest,
+        checks_digest=checks_digest(review.checks),
+        policy_digest=review.policy_digest,
+        envelope=sign(key, approval_statement(review, version, actor.person, now)),
+        created_at=now,
+    )
+    store.insert_approval(connection, actor.namespace_id, approval, person_key(actor.person))
+    data = {"package_digest": review.package_digest, "checks_digest": approval.checks_digest}
+    record(connection, site, key, actor, "review.approval_given", review.id, data)

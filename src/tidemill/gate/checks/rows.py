@@ -1,0 +1,133 @@
+"""Rows of a table as digests, so that two tables can be compared without keeping either."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemill.artifacts import Artifact, materialize
+from tidemill.base.errors import InvalidInput
+from tidemill.base.site import Site
+
+MAX_ROWS = 20_000_000
+BATCH_ROWS = 50_000
+_INDEX_COLUMN = "__index_level_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowTable:
+    """A table in Arrow form; `table` is a `pyarrow.Table` without index columns, `name` is how the policy calls it."""
+
+    name: str
+    table: Any
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Column names in the table's order."""
+        return tuple(self.table.column_names)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return int(self.table.num_rows)
+
+
+def read_table(site: Site, found: Artifact, name: str) -> RowTable:
+    """A Parquet artifact as a table: checked against its digest, read by Arrow, never unpickled.
+
+    Raises `InvalidInput` naming the table when it is no Parquet or has nothing in the store, `CorruptArtifact`.
+    """
+    # lazy: Arrow costs 150 ms and only reviews with a hygiene rule need it
+    import pyarrow
+    import pyarrow.parquet
+
+    if found.content is None:
+        raise InvalidInput("has no content in the store", place=name)
+    with tempfile.TemporaryDirectory(dir=site.home.work, prefix="hygiene-") as folder:
+        path = Path(folder) / "table"
+        materialize(site, found.content, path)
+        try:
+            table = pyarrow.parquet.read_table(_parquet_file(path, name), memory_map=False)
+        except (pyarrow.ArrowException, OSError) as problem:
+            raise InvalidInput(
+                f"is not Parquet: {str(problem).splitlines()[0][:200]}",
+                place=name,
+                remedy="let the step give a DataFrame, whose rows can be compared",
+            ) from problem
+    if table.num_rows > MAX_ROWS:
+        raise InvalidInput(f"has {table.num_rows} rows; at most {MAX_ROWS} are compared", place=name)
+    return RowTable(name=name, table=table.drop_columns(_index_columns(table)))
+
+
+def beside(tables: Sequence[RowTable], name: str) -> RowTable:
+    """Tables of equal length side by side; `InvalidInput` when lengths differ or a column name stands twice."""
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    columns: dict[str, Any] = {}
+    for part in tables:
+        if part.rows != first.rows:
+            raise InvalidInput(f"{first.name} has {first.rows} rows, {part.name} has {part.rows}", place=name)
+        for column in part.columns:
+            if column in columns:
+                raise InvalidInput(f"the column {column!r} stands in two of the tables", place=name)
+            columns[column] = part.table.column(column)
+    import pyarrow
+
+    return RowTable(name=name, table=pyarrow.table(columns))
+
+
+def row_digests(table: RowTable, columns: Sequence[str]) -> Iterator[tuple[bytes, int]]:
+    """A 16-byte digest of each row's values in these columns, in this order, with the row's number from 0.
+
+    Equal numbers are equal whatever their type: 1, 1.0 and True differ from "1" only.
+    """
+    number = 0
+    for batch in table.table.select(list(columns)).to_batches(max_chunksize=BATCH_ROWS):
+        for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield hashlib.blake2b(repr([_plain(value) for value in values]).encode(), digest_size=16).digest(), number
+            number += 1
+
+
+def row_values(table: RowTable, columns: Sequence[str], number: int) -> dict[str, Any]:
+    """One row as JSON values, for people to look at."""
+    row = table.table.select(list(columns)).slice(number, 1).to_pylist()[0]
+    return {name: value if isinstance(value, int | str | None) else str(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None  # NaN and null are both "missing"
+        return int(value) if value.is_integer() else value
+    return value
+
+
+def _parquet_file(path: Path, name: str) -> Path:
+    if path.is_file():
+        return path
+    files = sorted(path.rglob("*.parquet"))
+    if len(files) != 1:
+        raise InvalidInput(f"is a folder with {len(files)} Parquet files, expected one", place=name)
+    return files[0]
+
+
+def _index_columns(table: Any) -> list[str]:
+    """The columns that only hold pandas' index: they tell where a row stood, not what it is."""
+    names = [name for name in table.column_names if name.startswith(_INDEX_COLUMN)]
+    described = (table.schema.metadata or {}).get(b"pandas")
+    if described is not None:
+        try:
+            entries = json.loads(described).get("index_columns", [])
+        except (ValueError, AttributeError):
+            entries = []
+        names += [entry for entry in entries if isinstance(entry, str) and entry in table.column_names]
+    return sorted(set(names))

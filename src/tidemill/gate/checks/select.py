@@ -1,0 +1,41 @@
+"""Which checks a policy asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from tidemill.base.errors import InvalidInput
+from tidemill.gate.checks.contract import ENTRY_POINTS, Check
+from tidemill.gate.checks.hygiene import HygieneCheck
+from tidemill.gate.checks.smoke import SmokeCheck
+from tidemill.gate.checks.threshold import ThresholdCheck
+from tidemill.gate.policy import Policy
+
+
+def required_checks(policy: Policy) -> tuple[str, ...]:
+    """The names of the checks that a version must pass under a policy, sorted; the smoke test is always among them."""
+    names = {"smoke", *policy.extra_checks}
+    if policy.thresholds:
+        names.add("threshold")
+    if policy.hygiene is not None:
+        names.add("hygiene")
+    return tuple(sorted(names))
+
+
+def find_checks(policy: Policy) -> Mapping[str, Check]:
+    """The checks of a policy by name; `InvalidInput` when a named plug-in is not installed."""
+    built_in: dict[str, Check] = {check.name: check for check in (ThresholdCheck(), HygieneCheck(), SmokeCheck())}
+    return {name: built_in[name] if name in built_in else _plug_in(name) for name in required_checks(policy)}
+
+
+def _plug_in(name: str) -> Check:
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        made: Check = entry.load()()
+        return made
+    known = sorted({entry.name for entry in entry_points(group=ENTRY_POINTS)})
+    raise InvalidInput(
+        f"there is no check {name!r} here",
+        place="extra_checks",
+        remedy=f"installed plug-ins: {', '.join(known)}" if known else "install the package that brings it",
+    )

@@ -1,0 +1,87 @@
+"""Passing a review: once all that the policy asks for is there, decide and move the pointer in one transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from tidemill.access import Actor
+from tidemill.base.errors import Conflict
+from tidemill.base.site import Site
+from tidemill.gate import store
+from tidemill.gate.find import review_in
+from tidemill.gate.model import CheckState, Review, ReviewState, check_review_transition
+from tidemill.gate.record import record
+from tidemill.gate.signing import SigningKey, sign
+from tidemill.gate.statements import decision_statement, move_statement
+from tidemill.gate.verify import prove_review
+from tidemill.registry import LivePointer, ModelVersion, MoveKind
+from tidemill.registry.find import read_version
+from tidemill.registry.pointer import Move, move_pointer
+
+
+def decide_if_passed(connection: Connection, site: Site, key: SigningKey, actor: Actor, review_id: str) -> bool:
+    """Approve an open review that has its checks and approvals, and move the pointer; False when it has not.
+
+    In the caller's transaction. Raises `Forbidden` when a row of the review is not what was signed.
+    """
+    review = review_in(connection, actor.namespace_id, review_id, lock=True)
+    enough = len(review.approvals) >= review.policy.approvals
+    if review.state is not ReviewState.OPEN or review.checks_state is not CheckState.PASSED or not enough:
+        return False
+    version = read_version(connection, actor.namespace_id, review.model_version_id)
+    approvers = prove_review(key.public, review, version)
+    check_review_transition(review.state, ReviewState.APPROVED)
+    now = site.clock.now()
+    decision = sign(key, decision_statement(review, version, approvers, now))
+    if not store.close_review(connection, review, ReviewState.APPROVED, by=actor.person, now=now, decision=decision):
+        raise Conflict("the review changed meanwhile", remedy="look at it again: tidemill review show")
+    data = {"model_version": review.version_label, "package_digest": review.package_digest, "approvers": approvers}
+    record(connection, site, key, actor, "review.approved", review.id, data)
+    _promote(connection, site, key, actor, review, version)
+    return True
+
+
+def _promote(
+    connection: Connection, site: Site, key: SigningKey, actor: Actor, review: Review, version: ModelVersion
+) -> None:
+    move = Move(
+        environment=review.environment,
+        service=review.service,
+        model_version_id=version.id,
+        review_id=review.id,
+        kind=MoveKind.PROMOTED,
+        moved_by=actor.person,
+    )
+    move_signed(connection, site, key, actor, move, version)
+
+
+def move_signed(
+    connection: Connection, site: Site, key: SigningKey, actor: Actor, move: Move, version: ModelVersion
+) -> LivePointer:
+    """Move the pointer, sign where it stands now, and record it; all in the caller's transaction."""
+    pointer = move_pointer(connection, site, actor.namespace_id, move)
+    now: datetime = pointer.moved_at
+    signed = move_statement(
+        version.id,
+        version.package_digest,
+        where=(actor.namespace_id, move.environment, move.service),
+        generation=pointer.generation,
+        kind=move.kind,
+        review_id=move.review_id,
+    )
+    where = (move.environment, move.service, pointer.generation)
+    store.insert_signed_move(connection, actor.namespace_id, where, sign(key, signed), by=actor.person, now=now)
+    data = {
+        "environment": move.environment,
+        "service": move.service,
+        "move": move.kind.value,
+        "model_version": version.label,
+        "model_version_id": version.id,
+        "package_digest": version.package_digest,
+        "generation": pointer.generation,
+        "review_id": move.review_id,
+    }
+    record(connection, site, key, actor, "pointer.moved", version.id, data)
+    return pointer

@@ -1,0 +1,172 @@
+"""The evidence pack: a decision with everything it rests on, signed, to be checked without this site."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+from tidemill.access import Actor
+from tidemill.base.canonical import canonical_json, digest_bytes
+from tidemill.base.errors import Conflict, InvalidInput, StorageFull
+from tidemill.base.site import Site
+from tidemill.gate import store
+from tidemill.gate.evidence_page import evidence_page
+from tidemill.gate.find import get_review
+from tidemill.gate.model import CheckState, Review
+from tidemill.gate.signing import pre_authentication_encoding, sign_bytes, signing_key
+from tidemill.gate.statements import checks_digest, version_digest
+from tidemill.registry import ModelVersion, get_version, trace_version
+from tidemill.registry.pointer import pointer_moves
+
+REVIEW_TYPE = "application/vnd.tidemill.review+json"
+
+
+def evidence_pack(site: Site, actor: Actor, review_id: str, folder: Path) -> list[Path]:
+    """Write the pack of a review into a folder (made when missing); the files, each whole or not there.
+
+    Raises `Conflict` while checks have not run, `InvalidInput` when the folder cannot be used, `StorageFull`.
+    """
+    files = evidence_files(site, actor, review_id)
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            written.append(_write(folder / name, data))
+    except (FileExistsError, NotADirectoryError, PermissionError) as problem:
+        raise InvalidInput(f"cannot be written: {problem.strerror}", place=str(folder)) from problem
+    except OSError as problem:
+        raise StorageFull(f"cannot be written: {problem.strerror}", place=str(folder)) from problem
+    return written
+
+
+def evidence_files(site: Site, actor: Actor, review_id: str) -> dict[str, bytes]:
+    """The pack as file name → bytes: review.json, its envelope, review.html, signatures, public key, VERIFY.txt."""
+    review = get_review(site, actor, review_id)
+    if review.checks_state is CheckState.PENDING:
+        raise Conflict("not every check has run yet", remedy=f"tidemill review show {review.id}")
+    version = get_version(site, actor, review.model_version_id)
+    key = signing_key(site.home)
+    document = _document(site, actor, review, version)
+    document["public_key_sha256"] = key.public.key_id
+    page = evidence_page(document).encode()
+    document["files"] = {"review.html": digest_bytes(page)}
+    content = canonical_json(document)
+    envelope = sign_bytes(key, content, REVIEW_TYPE)
+    files = {
+        "review.json": content,
+        "review.dsse.json": canonical_json(envelope),
+        "review.html": page,
+        "public-key.pem": key.public.pem,
+        **_openssl_files("review", envelope),
+    }
+    for number, approval in enumerate(review.approvals, start=1):
+        files.update(_openssl_files(f"approval-{number}", approval.envelope))
+    if document["decision"] is not None:
+        files.update(_openssl_files("decision", document["decision"]))
+    files["VERIFY.txt"] = _instructions(sorted(name[:-4] for name in files if name.endswith(".pae")), key.public.key_id)
+    return files
+
+
+def _document(site: Site, actor: Actor, review: Review, version: ModelVersion) -> dict[str, Any]:
+    with site.database.read() as connection:
+        decision = store.decision_of(connection, actor.namespace_id, review.id)
+    moves = pointer_moves(site, actor, environment=review.environment, service=review.service)
+    return {
+        "schema_version": 1,
+        "review": {
+            "id": review.id,
+            "namespace_id": review.namespace_id,
+            "environment": review.environment,
+            "service": review.service,
+            "state": review.state.value,
+            "reason": review.reason,
+            "opened_by": review.opened_by,
+            "opened_at": review.opened_at.isoformat(),
+            "closed_by": review.closed_by,
+            "closed_at": None if review.closed_at is None else review.closed_at.isoformat(),
+        },
+        "model_version": {**trace_version(site, actor, version.id), "version_digest": version_digest(version)},
+        "policy": review.policy.to_json(),
+        "policy_digest": review.policy_digest,
+        "checks": [
+            {
+                "name": check.name,
+                "state": check.state.value,
+                "summary": check.summary,
+                "evidence": check.evidence,
+                "finished_at": None if check.finished_at is None else check.finished_at.isoformat(),
+            }
+            for check in review.checks
+        ],
+        "checks_digest": checks_digest(review.checks),
+        "approvals": [
+            {
+                "approver": approval.approver,
+                "approved_at": approval.created_at.isoformat(),
+                "package_digest": approval.package_digest,
+                "envelope": approval.envelope,
+            }
+            for approval in review.approvals
+        ],
+        "decision": decision,
+        "pointer_moves": [
+            {
+                "generation": move.generation,
+                "kind": move.kind.value,
+                "to_version_id": move.to_version_id,
+                "moved_by": move.moved_by,
+                "moved_at": move.moved_at.isoformat(),
+            }
+            for move in moves
+            if move.review_id == review.id
+        ],
+    }
+
+
+def _openssl_files(name: str, envelope: dict[str, Any]) -> dict[str, bytes]:
+    """What was signed, byte for byte, and the signature, as openssl reads them."""
+    payload = base64.b64decode(envelope["payload"])
+    return {
+        f"{name}.pae": pre_authentication_encoding(envelope["payloadType"], payload),
+        f"{name}.sig": base64.b64decode(envelope["signatures"][0]["sig"]),
+    }
+
+
+def _instructions(signed: list[str], key_id: str) -> bytes:
+    lines = [
+        "How to check this decision without Tidemill (openssl and coreutils are enough)",
+        "",
+        "1. The key is the one you know from the site (ask its administrator for this number another way):",
+        "   openssl pkey -pubin -in public-key.pem -outform DER | sha256sum",
+        f"   {key_id}",
+        "",
+        "2. Each signature holds; every command prints: Verified OK",
+        *(f"   openssl dgst -sha256 -verify public-key.pem -signature {name}.sig {name}.pae" for name in signed),
+        "",
+        "3. review.json is what review.sig signs; the command prints nothing:",
+        '   tail -c "$(wc -c < review.json)" review.pae | cmp - review.json',
+        "",
+        "4. review.html is the page that review.json names under files:",
+        "   sha256sum review.html",
+        "",
+        "A .pae file is the pre-authentication encoding of DSSE (https://github.com/secure-systems-lab/dsse): a short",
+        "header, then the signed document. Each approval names the digest of the model package, of the check results",
+        "and of the policy; the same digests stand in review.json.",
+        "",
+    ]
+    return "\n".join(lines).encode()
+
+
+def _write(path: Path, data: bytes) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

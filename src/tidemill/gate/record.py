@@ -1,0 +1,38 @@
+"""Recording what happened at the gate: an event and a line of the audit chain, in one transaction with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tidemill.access import Actor
+from tidemill.base.errors import TidemillError
+from tidemill.base.events import append_event
+from tidemill.base.site import Site
+from tidemill.gate.audit import append_audit
+from tidemill.gate.signing import SigningKey, signing_key
+
+
+def record(
+    connection: Connection, site: Site, key: SigningKey, actor: Actor, kind: str, subject_id: str, data: dict[str, Any]
+) -> None:
+    """Write the event and the audit line of something that is being done in the caller's transaction."""
+    append_event(
+        connection,
+        site.clock,
+        namespace_id=actor.namespace_id,
+        kind=kind,
+        subject_id=subject_id,
+        data=data,
+        created_by=actor.person,
+    )
+    append_audit(connection, site, key, actor, kind=kind, subject_id=subject_id, data=data)
+
+
+def record_refusal(site: Site, actor: Actor, kind: str, subject_id: str, problem: TidemillError) -> None:
+    """Write down that somebody tried what is not allowed; the caller raises `problem` afterwards."""
+    key = signing_key(site.home)
+    data = {"error": problem.code, "message": problem.message}
+    with site.database.write() as connection:
+        record(connection, site, key, actor, kind, subject_id[:64], data)

@@ -1,0 +1,59 @@
+"""The verb rollback: a service goes back to a version that was approved for it before."""
+
+from __future__ import annotations
+
+from tidemill.access import Actor
+from tidemill.access.model import Permission
+from tidemill.base.errors import Conflict, Forbidden, NotFound
+from tidemill.base.site import Site
+from tidemill.gate.decide import move_signed
+from tidemill.gate.record import record_refusal
+from tidemill.gate.signing import signing_key
+from tidemill.gate.verify import approved_in
+from tidemill.registry import LivePointer, MoveKind, VersionState, get_version
+from tidemill.registry.find import read_version
+from tidemill.registry.pointer import Move, locked_pointer
+
+
+def rollback(site: Site, actor: Actor, *, environment: str, service: str, to: str | None = None) -> LivePointer:
+    """Move the live pointer back, to what was live before or to the version `to` (an id or `model@number`).
+
+    The target's approval for this service is proven again first. Raises `Forbidden` without the right to operate or
+    when the target is not approved, `NotFound` when nothing is live, `Conflict` when there is nothing to go back to.
+    """
+    wanted = None if to is None else get_version(site, actor, to).id
+    try:
+        actor.demand(Permission.OPERATE)
+        return _move_back(site, actor, environment, service, wanted)
+    except (Forbidden, Conflict) as problem:
+        record_refusal(site, actor, "rollback.refused", service, problem)
+        raise
+
+
+def _move_back(site: Site, actor: Actor, environment: str, service: str, wanted: str | None) -> LivePointer:
+    key = signing_key(site.home)
+    with site.database.write() as connection:
+        pointer = locked_pointer(connection, actor.namespace_id, environment, service)
+        if pointer is None:
+            raise NotFound(
+                f"nothing is live as {service} in {environment}", remedy="tidemill review open asks for a first version"
+            )
+        target = wanted or pointer.previous_version_id
+        if target is None:
+            raise Conflict(
+                f"{service} in {environment} had no version before this one",
+                remedy="name one: --to MODEL@NUMBER",
+            )
+        version = read_version(connection, actor.namespace_id, target)
+        if version.state is not VersionState.READY:
+            raise Conflict(f"{version.label} is {version.state}", remedy="name another: --to MODEL@NUMBER")
+        approved = approved_in(connection, key.public, version, environment=environment, service=service)
+        move = Move(
+            environment=environment,
+            service=service,
+            model_version_id=version.id,
+            review_id=approved.review_id,
+            kind=MoveKind.ROLLED_BACK,
+            moved_by=actor.person,
+        )
+        return move_signed(connection, site, key, actor, move, version)

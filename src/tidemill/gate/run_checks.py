@@ -1,0 +1,91 @@
+"""The verb run_checks: every pending check of a review runs, and its evidence is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidemill.access import Actor, Role
+from tidemill.base.canonical import canonical_json
+from tidemill.base.errors import StorageFull, TidemillError, Unavailable
+from tidemill.base.events import append_event
+from tidemill.base.site import Site
+from tidemill.gate import store
+from tidemill.gate.checks import Check, CheckContext, find_checks
+from tidemill.gate.decide import decide_if_passed
+from tidemill.gate.find import review_in
+from tidemill.gate.model import CheckResult, CheckState, Review, ReviewState
+from tidemill.gate.signing import signing_key
+from tidemill.registry import RunOutputs, version_in
+
+
+def run_checks(site: Site, namespace_id: str, review_id: str, *, checks: Mapping[str, Check] | None = None) -> None:
+    """Run what is still pending; a finished check never runs again.
+
+    A check that the site could not run (no disk, no package index) stays pending with the reason as its summary.
+    Afterwards a review whose policy asks for no approval passes by itself.
+    """
+    with site.database.read() as connection:
+        review = review_in(connection, namespace_id, review_id)
+    if review.state is not ReviewState.OPEN:
+        return
+    usable = find_checks(review.policy) if checks is None else checks
+    version = version_in(site, namespace_id, review.model_version_id)
+    context = CheckContext(
+        site=site,
+        version=version,
+        policy=review.policy,
+        environment=review.environment,
+        service=review.service,
+        outputs=RunOutputs(site, namespace_id, version.run_id),
+    )
+    for check in review.checks:
+        if check.state is CheckState.PENDING:
+            _keep(site, review, check.name, _result(usable[check.name], context))
+    if review.policy.approvals == 0:
+        opener = Actor(person=review.opened_by, namespace_id=namespace_id, roles=frozenset({Role.VIEWER}))
+        key = signing_key(site.home)
+        with site.database.write() as connection:
+            decide_if_passed(connection, site, key, opener, review_id)
+
+
+def run_pending_checks(site: Site) -> int:
+    """Run the checks that a crash or a fault of the site left pending; how many reviews were looked at."""
+    with site.database.read() as connection:
+        waiting = store.reviews_to_check(connection)
+    for namespace_id, review_id in waiting:
+        run_checks(site, namespace_id, review_id)
+    return len(waiting)
+
+
+def _result(check: Check, context: CheckContext) -> CheckResult:
+    try:
+        result = check.run(context)
+        canonical_json(result.evidence)
+    except (StorageFull, Unavailable) as problem:
+        return CheckResult(state=CheckState.PENDING, summary=f"will be tried again: {problem.message}", evidence={})
+    except TidemillError as problem:
+        return CheckResult(state=CheckState.FAILED, summary=_sentence(problem), evidence={"error": problem.to_json()})
+    except (OSError, ValueError, TypeError, KeyError, ArithmeticError) as problem:
+        # a plug-in may fail in its own way: what could not be found out is no pass
+        summary = f"the check itself failed: {type(problem).__name__}: {problem}"
+        return CheckResult(state=CheckState.FAILED, summary=summary[:500], evidence={})
+    return result
+
+
+def _sentence(problem: TidemillError) -> str:
+    return f"{problem.place}: {problem.message}" if problem.place else problem.message
+
+
+def _keep(site: Site, review: Review, name: str, result: CheckResult) -> None:
+    with site.database.write() as connection:
+        kept = store.finish_check(connection, review.namespace_id, review.id, name, result, site.clock.now())
+        if kept and result.state is not CheckState.PENDING:
+            append_event(
+                connection,
+                site.clock,
+                namespace_id=review.namespace_id,
+                kind=f"review.check_{result.state.value}",
+                subject_id=review.id,
+                data={"check": name, "summary": result.summary},
+                created_by=review.opened_by,
+            )

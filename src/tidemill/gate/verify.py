@@ -1,0 +1,138 @@
+"""Proving an approval again from the rows and the signatures, before a model is loaded."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from tidemill.base.canonical import digest_json
+from tidemill.base.errors import Forbidden
+from tidemill.base.site import Site
+from tidemill.gate import store
+from tidemill.gate.checks import required_checks
+from tidemill.gate.model import ApprovedVersion, CheckState, Review, ReviewState
+from tidemill.gate.people import is_author, person_key
+from tidemill.gate.signing import PublicKey, public_key, verified_statement
+from tidemill.gate.statements import approval_statement, checks_digest, decision_statement, move_statement
+from tidemill.registry import ModelVersion, MoveKind, version_in
+from tidemill.registry.pointer import live_pointer_in
+
+
+def verify_approval(
+    site: Site, namespace_id: str, version_id: str, *, environment: str, service: str
+) -> ApprovedVersion:
+    """Recompute from rows and signatures that a version passed a review for this service of this environment.
+
+    Raises `Forbidden` that says what does not hold: no approved review, a changed row, too few approvals, an approval
+    by an author, a signature of another key. The bytes of the package are proven by its digest when it is
+    materialized.
+    """
+    key = public_key(site.home)
+    version = version_in(site, namespace_id, version_id)
+    with site.database.read() as connection:
+        return approved_in(connection, key, version, environment=environment, service=service)
+
+
+def verify_live(site: Site, namespace_id: str, *, environment: str, service: str) -> ApprovedVersion | None:
+    """Prove that what the live pointer names is approved, and that the gate itself moved the pointer there last.
+
+    None while nothing is live; `Forbidden` as `verify_approval`, also when the pointer's row was changed.
+    """
+    with site.database.read() as connection:
+        pointer = live_pointer_in(connection, namespace_id, environment, service)
+        signed = store.last_signed_move(connection, namespace_id, environment, service)
+    place = f"live pointer of {service} in {environment}"
+    if pointer is None and signed is None:
+        return None
+    if pointer is None or signed is None or signed[0] != pointer.generation:
+        raise Forbidden("the pointer and its last signed move differ", place=place, remedy=_RESTORE)
+    found = verify_approval(site, namespace_id, pointer.model_version_id, environment=environment, service=service)
+    moved = verified_statement(public_key(site.home), signed[1], place=place)
+    expected = [
+        move_statement(
+            pointer.model_version_id,
+            found.package_digest,
+            where=(namespace_id, environment, service),
+            generation=pointer.generation,
+            kind=kind,
+            review_id=pointer.review_id,
+        )
+        for kind in MoveKind
+    ]
+    if moved not in expected:
+        raise Forbidden("the pointer is not where the gate moved it", place=place, remedy=_RESTORE)
+    return found
+
+
+def approved_in(
+    connection: Connection, key: PublicKey, version: ModelVersion, *, environment: str, service: str
+) -> ApprovedVersion:
+    """`verify_approval` in the caller's transaction: the newest approved review that holds."""
+    wanted = store.ReviewFilter(
+        states=(ReviewState.APPROVED,), environment=environment, service=service, model_version_id=version.id
+    )
+    problem: Forbidden | None = None
+    for review in store.reviews_of(connection, version.namespace_id, wanted):
+        try:
+            decision = store.decision_of(connection, version.namespace_id, review.id)
+            return _proven(key, review, version, decision)
+        except Forbidden as found:
+            problem = problem or found
+    raise problem or Forbidden(
+        f"{version.label} has no approved review for {service} in {environment}",
+        remedy=f"tidemill review open {version.label}",
+    )
+
+
+def prove_review(key: PublicKey, review: Review, version: ModelVersion) -> list[str]:
+    """The approvers, when every row of the review is as it was when each approval was signed; `Forbidden` else."""
+    place = f"review {review.id}"
+    if review.package_digest != version.package_digest or review.model_version_id != version.id:
+        raise Forbidden("the review is about another package", place=place, remedy=_RESTORE)
+    if digest_json(review.policy.to_json()) != review.policy_digest:
+        raise Forbidden("the policy was changed after the review was opened", place=place, remedy=_RESTORE)
+    if tuple(check.name for check in review.checks) != required_checks(review.policy):
+        raise Forbidden("the checks are not those of the policy", place=place, remedy=_RESTORE)
+    for check in review.checks:
+        if check.state is not CheckState.PASSED:
+            raise Forbidden(f"the check {check.name} is {check.state}", place=place)
+    for approval in review.approvals:
+        where = f"{place}, approval of {approval.approver}"
+        signed = verified_statement(key, approval.envelope, place=where)
+        if signed != approval_statement(review, version, approval.approver, approval.created_at):
+            raise Forbidden("what was approved is not what stands here now", place=where, remedy=_RESTORE)
+        if (approval.package_digest, approval.checks_digest, approval.policy_digest) != (
+            version.package_digest,
+            checks_digest(review.checks),
+            review.policy_digest,
+        ):
+            raise Forbidden("the row of the approval was changed", place=where, remedy=_RESTORE)
+        if is_author(approval.approver, version):
+            raise Forbidden("an author approved the own work", place=where)
+    approvers = [approval.approver for approval in review.approvals]
+    if len({person_key(person) for person in approvers}) < review.policy.approvals:
+        raise Forbidden(f"{review.policy.approvals} people must approve, {len(approvers)} did", place=place)
+    return approvers
+
+
+def _proven(key: PublicKey, review: Review, version: ModelVersion, decision: object) -> ApprovedVersion:
+    place = f"review {review.id}, decision"
+    approvers = prove_review(key, review, version)
+    if review.closed_at is None:
+        raise Forbidden("the review has no time of decision", place=place, remedy=_RESTORE)
+    signed = verified_statement(key, decision, place=place)
+    if signed != decision_statement(review, version, approvers, review.closed_at):
+        raise Forbidden("what was decided is not what stands here now", place=place, remedy=_RESTORE)
+    return ApprovedVersion(
+        model_version_id=version.id,
+        version_label=version.label,
+        package_digest=version.package_digest,
+        lock_digest=version.lock_digest,
+        environment=review.environment,
+        service=review.service,
+        review_id=review.id,
+        approvers=tuple(approvers),
+        approved_at=review.closed_at,
+    )
+
+
+_RESTORE = "somebody changed the database: restore it from a backup, or open a new review"
