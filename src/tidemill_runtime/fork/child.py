@@ -27,7 +27,7 @@ _CPU_GRACE_SECONDS = 5
 def become(request: Mapping[str, Any], received: Sequence[int], zygote_pid: int) -> None:
     """Turn this freshly forked process into the program of `request`; never returns.
 
-    `request` has program, cwd, env, log, umask, seed, limits {address_space_bytes, cpu_seconds} and
+    `request` has program, cwd, env, log, umask, seed, limits {data_bytes, cpu_seconds} and
     `descriptor_names`, one for each received descriptor: they stay open, as TIDEMILL_FD_<NAME>.
     """
     try:
@@ -94,9 +94,9 @@ def _set_environment(request: Mapping[str, Any], descriptors: Dict[str, int]) ->
 
 def _set_limits(limits: Mapping[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    memory = limits.get("address_space_bytes")
+    memory = limits.get("data_bytes")
     if memory:
-        resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
+        resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
     seconds = limits.get("cpu_seconds")
     if seconds:
         # soft < hard: the soft limit is SIGXCPU, which says what happened; the hard one is a mute SIGKILL
