@@ -1,0 +1,1 @@
+"""Services: a live model version behind an address, its revisions, and the gateway in front."""

@@ -1,0 +1,16 @@
+"""The gateway: Envoy on the public port, told by files which path leads where; switched without losing a request."""
+
+from tidemill.serving.gateway.envoy import Gateway
+from tidemill.serving.gateway.model import Access, GatewayPlace, ServiceRoute, Target
+from tidemill.serving.gateway.place import gateway_argv, gateway_place, prepare_gateway
+
+__all__ = [
+    "Access",
+    "Gateway",
+    "GatewayPlace",
+    "ServiceRoute",
+    "Target",
+    "gateway_argv",
+    "gateway_place",
+    "prepare_gateway",
+]
