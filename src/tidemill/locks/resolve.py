@@ -6,14 +6,17 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidemill.base.canonical import canonical_json, digest_json
 from tidemill.base.errors import InvalidInput, StorageFull, TidemillError
-from tidemill.base.site import Site
 from tidemill.locks.combine import combine
 from tidemill.locks.interpreter import find_interpreter, platform_name
 from tidemill.locks.model import Lock, Requirements
 from tidemill.locks.uv import run_uv
+
+if TYPE_CHECKING:  # it brings SQLAlchemy, which compiling a notebook must not load
+    from tidemill.base.site import Site
 
 _COMPILE = (
     "pip",

@@ -6,10 +6,13 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidemill.base.canonical import digest_bytes, digest_json
 from tidemill.base.errors import StorageFull, Unavailable
-from tidemill.base.site import Site
+
+if TYPE_CHECKING:  # it brings SQLAlchemy, which compiling a notebook must not load
+    from tidemill.base.site import Site
 
 PACKAGE = "tidemill_runtime"
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.resources
+from typing import TYPE_CHECKING
 
 from tidemill.base.errors import NotFound
-from tidemill.base.site import Site
 from tidemill.locks.interpreter import platform_name
 from tidemill.locks.model import Lock, Venv, running_python
 from tidemill.locks.venvs import ensure_venv
+
+if TYPE_CHECKING:  # it brings SQLAlchemy, which compiling a notebook must not load
+    from tidemill.base.site import Site
 
 
 def ensure_tool(site: Site, name: str) -> Venv:

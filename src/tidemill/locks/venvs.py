@@ -10,15 +10,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tidemill.base.canonical import canonical_json
 from tidemill.base.errors import InvalidInput, StorageFull, Unavailable
-from tidemill.base.site import Site
 from tidemill.locks.bytecode import COMPILED_MARKER, compile_in_background
 from tidemill.locks.interpreter import find_interpreter, platform_name
 from tidemill.locks.model import Lock, Venv
 from tidemill.locks.runtime import runtime_path
 from tidemill.locks.uv import TIMEOUT_SECONDS, run_uv
+
+if TYPE_CHECKING:  # it brings SQLAlchemy, which compiling a notebook must not load
+    from tidemill.base.site import Site
 
 DONE_MARKER = "tidemill-venv.json"
 _POLL_SECONDS = 0.05
