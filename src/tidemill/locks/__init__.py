@@ -2,9 +2,9 @@
 
 from tidemill.locks.combine import combine
 from tidemill.locks.commands import pip_command_requirements
+from tidemill.locks.fresh_process import run_module
 from tidemill.locks.model import Indexes, Lock, Requirements, StepCommand, StepKind, Venv, running_python
 from tidemill.locks.resolve import lock
-from tidemill.locks.fresh_process import run_module
 from tidemill.locks.runtime import runtime_path
 from tidemill.locks.tools import ensure_tool
 from tidemill.locks.venvs import ensure_venv
