@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from sqlalchemy import Connection
+
 from tidemill.access import store
 from tidemill.access.model import Namespace
 from tidemill.base.errors import InvalidInput, NotFound
@@ -37,4 +39,12 @@ def find_namespace(site: Site, name: str) -> Namespace:
         known = store.namespace_by_name(connection, name)
     if known is None:
         raise NotFound(f"there is no namespace {name!r}")
+    return known
+
+
+def namespace_of(connection: Connection, namespace_id: str) -> Namespace:
+    """The namespace of an id, in the caller's transaction; `NotFound` when there is none."""
+    known = store.namespace_by_id(connection, namespace_id)
+    if known is None:
+        raise NotFound(f"there is no namespace with the id {namespace_id}")
     return known

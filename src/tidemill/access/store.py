@@ -64,6 +64,12 @@ def namespace_by_name(connection: Connection, name: str) -> Namespace | None:
     return None if row is None else Namespace(id=row.namespace_id, name=row.name)
 
 
+def namespace_by_id(connection: Connection, namespace_id: str) -> Namespace | None:
+    """The namespace of that id."""
+    row = connection.execute(select(namespace_rows).where(namespace_rows.c.namespace_id == namespace_id)).one_or_none()
+    return None if row is None else Namespace(id=row.namespace_id, name=row.name)
+
+
 def insert_token(connection: Connection, token: Token, secret_sha256: str) -> None:
     """Add a token with the hash of its secret."""
     connection.execute(
