@@ -3,17 +3,12 @@
 The nouns are in `tidemill.pipelines.model` and `tidemill.pipelines.platform_model`, both public.
 """
 
-from tidemill.pipelines.arguments import check_arguments, check_value
+from tidemill.pipelines.arguments import check_arguments, check_value, parse_arguments
 from tidemill.pipelines.conditions import check_condition, evaluate_condition, select_value
 from tidemill.pipelines.digest import spec_digest
 from tidemill.pipelines.loader import load_pipeline
 from tidemill.pipelines.model import MISSING, Component, Dag, Pipeline, TaskSpec
-from tidemill.pipelines.placeholders import (
-    PlaceholderContext,
-    resolve_env,
-    resolve_placeholders,
-    resolve_value,
-)
+from tidemill.pipelines.placeholders import PlaceholderContext, resolve_env, resolve_placeholders, resolve_value
 from tidemill.pipelines.plan import Plan, plan
 from tidemill.pipelines.resources import ResourceNeeds, parse_quantity, resolve_resources
 
@@ -31,6 +26,7 @@ __all__ = [
     "check_value",
     "evaluate_condition",
     "load_pipeline",
+    "parse_arguments",
     "parse_quantity",
     "plan",
     "resolve_env",

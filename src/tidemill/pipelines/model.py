@@ -71,7 +71,8 @@ class ParameterSpec:
 class ArtifactSpec:
     """One artifact of an interface; `schema_title` reads like `system.Dataset`; `is_list` is `List[Dataset]`.
 
-    `schema_uri` and `instance_schema` stand in for the title where a spec uses them; `metadata` is an output's declared one.
+    `schema_uri` and `instance_schema` stand in for the title where a spec uses them; `metadata` is what an output
+    declares.
     """
 
     schema_title: str = "system.Artifact"
@@ -172,8 +173,9 @@ NO_RETRY: Final = RetryPolicy()
 class TaskSpec:
     """One task of a DAG: a component with its inputs bound.
 
-    `component` is a key of `Pipeline.components`. `depends_on` names every upstream task of the same DAG: those the spec
-    lists and those that an input comes from. `condition` is CEL over the task's own inputs (`evaluate_condition`).
+    `component` is a key of `Pipeline.components`. Inputs that the component does not declare are for placeholders in
+    its executor and in other inputs. `depends_on` names every upstream task of the same DAG: those the spec lists and
+    those that an input comes from. `condition` is CEL over the task's own inputs (`evaluate_condition`).
     """
 
     name: str
@@ -314,8 +316,8 @@ class ConfigPassthrough:
 class Component:
     """An interface and what is behind it: a DAG, or an executor (exactly one of both is set).
 
-    `digest` covers the interface, the executor with its platform part or the DAG with all below it, and no display
-    names or labels: equal digests do the same work.
+    `digest` covers the interface and the executor with its platform part, not its name and label: equal digests do the
+    same work. For a DAG it covers the DAG's own text.
     """
 
     name: str

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tidemill.pipelines.model import Pipeline
+from tidemill.pipelines.documents import Document, Spot
+from tidemill.pipelines.levels import arrange
+from tidemill.pipelines.model import Dag, Pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +15,7 @@ class Plan:
     """The tasks of one DAG in levels: a level needs only levels before it. `nested` holds the DAGs of its tasks."""
 
     levels: tuple[tuple[str, ...], ...]
-    nested: dict[str, Plan]
+    nested: Mapping[str, Plan]
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -22,4 +25,17 @@ class Plan:
 
 def plan(pipeline: Pipeline) -> Plan:
     """The levels of the root's DAG and of every DAG below it."""
-    raise NotImplementedError
+    dag = pipeline.root.dag
+    # The loader gives no pipeline without one.
+    return _plan(dag, pipeline) if dag is not None else Plan(levels=(), nested={})
+
+
+def _plan(dag: Dag, pipeline: Pipeline) -> Plan:
+    nested = {}
+    for name, task in dag.tasks.items():
+        below = pipeline.components[task.component].dag
+        if below is not None:
+            nested[name] = _plan(below, pipeline)
+    spot = Spot(document=Document(value=None, place=pipeline.name))
+    levels = arrange({name: task.depends_on for name, task in dag.tasks.items()}, spot)
+    return Plan(levels=levels, nested=nested)

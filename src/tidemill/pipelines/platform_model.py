@@ -29,6 +29,11 @@ class NameOfOutput:
     output: str
 
 
+CREATE_CLAIM_IMAGE: Final = "argostub/createpvc"
+"""The image of kfp's CreatePVC: the engine makes the claim itself; inputs pvc_name or pvc_name_suffix, output name."""
+DELETE_CLAIM_IMAGE: Final = "argostub/deletepvc"
+"""The image of kfp's DeletePVC: the engine deletes the claim itself; input pvc_name."""
+
 NameReference: TypeAlias = NameOfConstant | NameOfInput | NameOfOutput
 
 
