@@ -53,7 +53,10 @@ def _one_line(problem: BaseException) -> str:
     if isinstance(problem, KeyError):
         return f"no such key: {problem.args[0]!r}"
     line = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-    return re.sub(r"expecting \{.*", "", line)[:300].rstrip(" ,")
+    syntax = re.search(r"<input>:\d+:(\d+): (?:Syntax error: )?(.*)", line)
+    if syntax is not None:
+        line = f"column {syntax[1]}: {syntax[2]}"
+    return re.sub(r"expecting \{.*|\. CEL does not coerce.*", "", line)[:200].rstrip(" ,")
 
 
 def _library() -> Any:

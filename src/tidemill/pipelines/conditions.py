@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemill.base.errors import InvalidInput
 from tidemill.pipelines.cel import CelError, compile_cel, run_cel
+from tidemill.pipelines.interfaces import whole_numbers
 
 MAX_EXACT_DOUBLE = 2**53
 PARAMETER = r"inputs\.parameter_values\['(?P<name>[^'\\]+)'\]"
@@ -56,9 +57,9 @@ def evaluate_condition(
     try:
         result = run_cel(_compiled(expression), {"inputs": inputs})
     except CelError as problem:
-        raise InvalidInput(f"the condition {expression} failed: {problem}", place=place) from problem
+        raise InvalidInput(f"the condition {expression[:200]} failed: {problem}", place=place) from problem
     if not isinstance(result, bool):
-        raise InvalidInput(f"the condition {expression} is not true or false, it is {result!r}", place=place)
+        raise InvalidInput(f"the condition {expression[:200]} is not true or false, it is {str(result)[:40]!r}", place=place)
     return result
 
 
@@ -73,12 +74,14 @@ def select_value(selector: str, value: Any, *, place: str = "selector") -> Any:
     simple = PARSED_ITEM.fullmatch(selector)
     try:
         # The only form kfp compiles; walking it here keeps every integer and NaN as it is.
-        return _walk(value, simple["keys"], selector) if simple else run_cel(_compiled(selector), _fields(value))
+        if simple:
+            return _walk(value, simple["keys"])
+        return whole_numbers(run_cel(_compiled(selector), _fields(value)))
     except CelError as problem:
-        raise InvalidInput(f"the selector {selector} failed: {problem}", place=place) from problem
+        raise InvalidInput(f"the selector {selector[:200]} failed: {problem}", place=place) from problem
 
 
-def _walk(value: Any, keys: str, selector: str) -> Any:
+def _walk(value: Any, keys: str) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value)
