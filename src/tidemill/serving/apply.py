@@ -33,6 +33,12 @@ def apply_service(site: Site, actor: Actor, spec: ServiceSpec, *, generation: in
         known = store.service_by_name(connection, actor.namespace_id, spec.name)
     if generation is not None and (known is None or known.generation != generation):
         raise Conflict(f"the service {spec.name} has changed meanwhile", remedy="look again, then apply again")
+    if known is not None and known.spec.environment != spec.environment:
+        raise Conflict(
+            f"the service {spec.name} belongs to {known.spec.environment}",
+            place="environment",
+            remedy="what was let in there may not be let in here: delete the service with force, then make it anew",
+        )
     if known is not None and known.spec == spec and not known.deleting:
         return known
     if known is None:

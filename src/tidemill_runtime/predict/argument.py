@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 
 class BadArgument(Exception):
@@ -24,6 +24,10 @@ class Argument:
     path: Optional[str] = None
     log_socket: Optional[str] = None
     heartbeat: Optional[str] = None
+    lifeline: bool = False
+    """Drain and end when standard input closes: whoever started the predictor is gone."""
+    late_paths: List[str] = field(default_factory=list)
+    """Folders to import from after the venv's own: uvicorn and the like, when the model's lock has them not."""
     source: Dict[str, str] = field(default_factory=dict)
     """Written into every frame of the log: namespace, service, revision, model_version_id."""
     max_body_bytes: int = 16 * 1024 * 1024
