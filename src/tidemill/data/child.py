@@ -1,0 +1,125 @@
+"""DVC kept warm: a program for DVC's own environment that answers requests, one JSON line each.
+
+It imports dvc and the standard library only, and nothing of tidemill. Standard input has the requests, standard
+output the replies; what DVC itself prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from typing import Any
+
+Reply = dict[str, Any]
+
+
+def initialise(request: Reply) -> Reply:
+    """Make a DVC project and its default remote, each only where it is missing."""
+    from dvc.repo import Repo
+
+    root = request["root"]
+    if not os.path.isdir(os.path.join(root, ".dvc")):
+        Repo.init(root).close()
+    with Repo(root) as repo:
+        if not repo.config["core"].get("remote") and not repo.config["remote"]:
+            with repo.config.edit("repo") as config:
+                config["remote"]["storage"] = {"url": request["remote"]}
+                config["core"]["remote"] = "storage"
+    return {}
+
+
+def add(request: Reply) -> Reply:
+    """Version a file or folder."""
+    from dvc.repo import Repo
+
+    with Repo(request["root"]) as repo:
+        repo.add([request["path"]])
+    return {}
+
+
+def push(request: Reply) -> Reply:
+    """Bring versions to the default remote."""
+    from dvc.repo import Repo
+
+    with Repo(request["root"]) as repo:
+        return {"file_count": repo.push(targets=request["targets"])}
+
+
+def pull(request: Reply) -> Reply:
+    """Bring versions here, from the cache alone where there is no remote."""
+    from dvc.config import NoRemoteError
+    from dvc.repo import Repo
+
+    with Repo(request["root"]) as repo:
+        try:
+            done = repo.pull(targets=request["targets"], force=request["force"])
+        except NoRemoteError:
+            done = repo.checkout(targets=request["targets"], force=request["force"])
+    changed = [os.path.relpath(path, request["root"]) for kind in ("added", "modified") for path in done.get(kind, ())]
+    return {"file_count": done.get("stats", {}).get("fetched", 0), "changed_paths": sorted(changed)}
+
+
+def states(request: Reply) -> Reply:
+    """How content stands to its versions: what DVC says of each output, empty when it is current."""
+    from dvc.repo import Repo
+
+    with Repo(request["root"]) as repo:
+        found = {}
+        for target in request["targets"]:
+            answer = repo.status(targets=[target])
+            changes = [change for changed in answer.values() for change in changed if isinstance(change, dict)]
+            found[target] = [state for change in changes for state in change.get("changed outs", {}).values()]
+    return {"states": found}
+
+
+OPERATIONS = {"initialise": initialise, "add": add, "push": push, "pull": pull, "states": states}
+
+
+class Complaints(logging.Handler):
+    """Keeps what DVC warns of, since it says some failures only there."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        self.messages.append(record.getMessage())
+
+
+def answer(line: str, complaints: Complaints) -> Reply:
+    """The reply to one request."""
+    request = json.loads(line)
+    complaints.messages.clear()
+    try:
+        os.chdir(request["root"])
+        reply = OPERATIONS[request["operation"]](request)
+    except Exception as problem:  # noqa: BLE001  # told to the other side, which knows what to make of it
+        chain = []
+        cause: BaseException | None = problem
+        while cause is not None:
+            kinds = [kind.__name__ for kind in type(cause).__mro__]
+            chain.append({"kinds": kinds, "message": str(cause), "errno": getattr(cause, "errno", None)})
+            cause = cause.__cause__ or cause.__context__
+        return {"error": chain, "warnings": complaints.messages}
+    finally:
+        os.chdir("/")
+    return {**reply, "warnings": complaints.messages}
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # nothing that DVC prints may stand among the replies
+    complaints = Complaints()
+    logging.getLogger("dvc").addHandler(complaints)
+    logging.getLogger("dvc_data").addHandler(complaints)
+    for line in sys.stdin:
+        replies.write(json.dumps(answer(line, complaints)) + "\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main()
