@@ -11,7 +11,7 @@ from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import get_review, review_in
-from tidemill.gate.model import Approval, CheckState, Review, ReviewState
+from tidemill.gate.model import Approval, CheckState, Happening, Review, ReviewState
 from tidemill.gate.people import is_author, person_key
 from tidemill.gate.record import record, record_refusal
 from tidemill.gate.signing import SigningKey, sign, signing_key
@@ -81,4 +81,4 @@ def _keep(
     )
     store.insert_approval(connection, actor.namespace_id, approval, person_key(actor.person))
     data = {"package_digest": review.package_digest, "checks_digest": approval.checks_digest}
-    record(connection, site, key, actor, "review.approval_given", review.id, data)
+    record(connection, site, key, actor, Happening("review.approval_given", review.id, data))

@@ -2,111 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Connection,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, insert, select, update
 
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.canonical import digest_json
-from tidemill.base.database import UtcTime
 from tidemill.base.errors import Conflict
 from tidemill.base.site import Site
-from tidemill.gate.model import AuditEntry
+from tidemill.gate.model import AuditEntry, Happening
 from tidemill.gate.signing import PublicKey, SigningKey, public_key, sign, statement, verified_statement
-
-metadata = MetaData()
+from tidemill.gate.store import audit_rows, head_rows
 
 GENESIS = "sha256:" + "0" * 64
 
-audit_rows = Table(
-    "audit",
-    metadata,
-    Column("namespace_id", String(36), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("kind", String(64), nullable=False),
-    Column("subject_id", String(64), nullable=False),
-    Column("data", JSON, nullable=False),
-    Column("previous_digest", String(71), nullable=False),
-    Column("digest", String(71), nullable=False),
-    Column("created_by", String(128), nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-)
 
-head_rows = Table(
-    "audit_head",
-    metadata,
-    Column("namespace_id", String(36), primary_key=True),
-    Column("number", Integer, nullable=False),
-    Column("digest", String(71), nullable=False),
-    Column("envelope", JSON, nullable=False),
-    Column("generation", Integer, nullable=False),
-    Column("created_by", String(128), nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-)
-
-
-def append_audit(
-    connection: Connection,
-    site: Site,
-    key: SigningKey,
-    actor: Actor,
-    *,
-    kind: str,
-    subject_id: str,
-    data: dict[str, Any],
-) -> AuditEntry:
+def append_audit(connection: Connection, site: Site, key: SigningKey, actor: Actor, happening: Happening) -> AuditEntry:
     """Add a line in the caller's transaction, so that a decision without its line cannot be."""
-    namespace_id, now = actor.namespace_id, site.clock.now()
+    namespace_id = actor.namespace_id
     head = connection.execute(
         select(head_rows).where(head_rows.c.namespace_id == namespace_id).with_for_update()
     ).one_or_none()
-    number = 1 if head is None else head.number + 1
-    previous = GENESIS if head is None else head.digest
-    content = {"schema_version": 1, **data}
-    entry = AuditEntry(
-        number=number,
-        kind=kind,
-        subject_id=subject_id,
-        data=content,
+    open_entry = AuditEntry(
+        number=1 if head is None else head.number + 1,
+        kind=happening.kind,
+        subject_id=happening.subject_id,
+        data={"schema_version": 1, **happening.data},
         person=actor.person,
-        at=now,
-        previous_digest=previous,
+        at=site.clock.now(),
+        previous_digest=GENESIS if head is None else head.digest,
         digest="",
     )
-    digest = _digest(namespace_id, entry)
+    entry = replace(open_entry, digest=_digest(namespace_id, open_entry))
+    made = {"created_by": entry.person, "created_at": entry.at}
     connection.execute(
         insert(audit_rows).values(
             namespace_id=namespace_id,
-            number=number,
-            kind=kind,
-            subject_id=subject_id,
-            data=content,
-            previous_digest=previous,
-            digest=digest,
-            created_by=actor.person,
-            created_at=now,
+            number=entry.number,
+            kind=entry.kind,
+            subject_id=entry.subject_id,
+            data=entry.data,
+            previous_digest=entry.previous_digest,
+            digest=entry.digest,
+            **made,
         )
     )
-    envelope = sign(key, _head_statement(namespace_id, number, digest))
-    values = {"number": number, "digest": digest, "envelope": envelope, "generation": number}
+    signed = sign(key, _head_statement(namespace_id, entry.number, entry.digest))
+    values = {"number": entry.number, "digest": entry.digest, "envelope": signed, "generation": entry.number}
     if head is None:
-        made = {"created_by": actor.person, "created_at": now}
         connection.execute(insert(head_rows).values(namespace_id=namespace_id, **values, **made))
     else:
         connection.execute(update(head_rows).where(head_rows.c.namespace_id == namespace_id).values(**values))
-    return AuditEntry(**{**{name: getattr(entry, name) for name in AuditEntry.__slots__}, "digest": digest})
+    return entry
 
 
 def read_audit(site: Site, actor: Actor, *, after: int = 0, limit: int = 100) -> list[AuditEntry]:

@@ -11,7 +11,7 @@ from tidemill.base.errors import Conflict
 from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.find import review_in
-from tidemill.gate.model import CheckState, Review, ReviewState, check_review_transition
+from tidemill.gate.model import CheckState, Closing, Happening, Review, ReviewState, check_review_transition
 from tidemill.gate.record import record
 from tidemill.gate.signing import SigningKey, sign
 from tidemill.gate.statements import decision_statement, move_statement
@@ -35,10 +35,11 @@ def decide_if_passed(connection: Connection, site: Site, key: SigningKey, actor:
     check_review_transition(review.state, ReviewState.APPROVED)
     now = site.clock.now()
     decision = sign(key, decision_statement(review, version, approvers, now))
-    if not store.close_review(connection, review, ReviewState.APPROVED, by=actor.person, now=now, decision=decision):
+    closing = Closing(state=ReviewState.APPROVED, by=actor.person, at=now, decision=decision)
+    if not store.close_review(connection, review, closing):
         raise Conflict("the review changed meanwhile", remedy="look at it again: tidemill review show")
     data = {"model_version": review.version_label, "package_digest": review.package_digest, "approvers": approvers}
-    record(connection, site, key, actor, "review.approved", review.id, data)
+    record(connection, site, key, actor, Happening("review.approved", review.id, data))
     _promote(connection, site, key, actor, review, version)
     return True
 
@@ -83,5 +84,5 @@ def move_signed(
         "generation": pointer.generation,
         "review_id": move.review_id,
     }
-    record(connection, site, key, actor, "pointer.moved", version.id, data)
+    record(connection, site, key, actor, Happening("pointer.moved", version.id, data))
     return pointer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,21 +73,9 @@ def evidence_files(site: Site, actor: Actor, review_id: str) -> dict[str, bytes]
 def _document(site: Site, actor: Actor, review: Review, version: ModelVersion) -> dict[str, Any]:
     with site.database.read() as connection:
         decision = store.decision_of(connection, actor.namespace_id, review.id)
-    moves = pointer_moves(site, actor, environment=review.environment, service=review.service)
     return {
         "schema_version": 1,
-        "review": {
-            "id": review.id,
-            "namespace_id": review.namespace_id,
-            "environment": review.environment,
-            "service": review.service,
-            "state": review.state.value,
-            "reason": review.reason,
-            "opened_by": review.opened_by,
-            "opened_at": review.opened_at.isoformat(),
-            "closed_by": review.closed_by,
-            "closed_at": None if review.closed_at is None else review.closed_at.isoformat(),
-        },
+        "review": _facts(review),
         "model_version": {**trace_version(site, actor, version.id), "version_digest": version_digest(version)},
         "policy": review.policy.to_json(),
         "policy_digest": review.policy_digest,
@@ -96,7 +85,7 @@ def _document(site: Site, actor: Actor, review: Review, version: ModelVersion) -
                 "state": check.state.value,
                 "summary": check.summary,
                 "evidence": check.evidence,
-                "finished_at": None if check.finished_at is None else check.finished_at.isoformat(),
+                "finished_at": _time(check.finished_at),
             }
             for check in review.checks
         ],
@@ -104,25 +93,48 @@ def _document(site: Site, actor: Actor, review: Review, version: ModelVersion) -
         "approvals": [
             {
                 "approver": approval.approver,
-                "approved_at": approval.created_at.isoformat(),
+                "approved_at": _time(approval.created_at),
                 "package_digest": approval.package_digest,
                 "envelope": approval.envelope,
             }
             for approval in review.approvals
         ],
         "decision": decision,
-        "pointer_moves": [
-            {
-                "generation": move.generation,
-                "kind": move.kind.value,
-                "to_version_id": move.to_version_id,
-                "moved_by": move.moved_by,
-                "moved_at": move.moved_at.isoformat(),
-            }
-            for move in moves
-            if move.review_id == review.id
-        ],
+        "pointer_moves": _moves(site, actor, review),
     }
+
+
+def _facts(review: Review) -> dict[str, Any]:
+    return {
+        "id": review.id,
+        "namespace_id": review.namespace_id,
+        "environment": review.environment,
+        "service": review.service,
+        "state": review.state.value,
+        "reason": review.reason,
+        "opened_by": review.opened_by,
+        "opened_at": _time(review.opened_at),
+        "closed_by": review.closed_by,
+        "closed_at": _time(review.closed_at),
+    }
+
+
+def _moves(site: Site, actor: Actor, review: Review) -> list[dict[str, Any]]:
+    return [
+        {
+            "generation": move.generation,
+            "kind": move.kind.value,
+            "to_version_id": move.to_version_id,
+            "moved_by": move.moved_by,
+            "moved_at": _time(move.moved_at),
+        }
+        for move in pointer_moves(site, actor, environment=review.environment, service=review.service)
+        if move.review_id == review.id
+    ]
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
 def _openssl_files(name: str, envelope: dict[str, Any]) -> dict[str, bytes]:

@@ -140,6 +140,26 @@ class ApprovedVersion:
     approved_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that was decided or refused: a kind such as `review.approved`, whom it is about, and the facts."""
+
+    kind: str
+    subject_id: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """How an open review ends: its final state, by whom and when, why, and the signed decision of an approval."""
+
+    state: ReviewState
+    by: str
+    at: datetime
+    reason: str | None = None
+    decision: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """One line of the audit chain; `digest` covers the line and the digest before it."""

@@ -14,7 +14,16 @@ from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.checks import Check, find_checks, required_checks
 from tidemill.gate.find import get_review
-from tidemill.gate.model import CheckState, Review, ReviewCheck, ReviewRequest, ReviewState
+from tidemill.gate.model import (
+    CheckState,
+    Closing,
+    Happening,
+    Review,
+    ReviewCheck,
+    ReviewRequest,
+    ReviewState,
+    check_review_transition,
+)
 from tidemill.gate.policy import Policy, check_policy, parse_policy
 from tidemill.gate.record import record
 from tidemill.gate.run_checks import run_checks
@@ -55,7 +64,7 @@ def open_review(
             "package_digest": review.package_digest,
             "policy_digest": review.policy_digest,
         }
-        record(connection, site, key, actor, "review.opened", review.id, data)
+        record(connection, site, key, actor, Happening("review.opened", review.id, data))
     run_checks(site, actor.namespace_id, review.id, checks=usable)
     return get_review(site, actor, review.id)
 
@@ -107,7 +116,8 @@ def _supersede_others(connection: Connection, site: Site, key: SigningKey, actor
     wanted = store.ReviewFilter(states=(ReviewState.OPEN,), environment=review.environment, service=review.service)
     for other in store.reviews_of(connection, review.namespace_id, wanted):
         reason = f"review {review.id} of {review.version_label} took its place"
-        store.close_review(
-            connection, other, ReviewState.SUPERSEDED, by=actor.person, now=review.opened_at, reason=reason
-        )
-        record(connection, site, key, actor, "review.superseded", other.id, {"by_review": review.id})
+        check_review_transition(other.state, ReviewState.SUPERSEDED)
+        closing = Closing(state=ReviewState.SUPERSEDED, by=actor.person, at=review.opened_at, reason=reason)
+        if not store.close_review(connection, other, closing):
+            raise Conflict("another review changed meanwhile", remedy="open the review again")
+        record(connection, site, key, actor, Happening("review.superseded", other.id, {"by_review": review.id}))

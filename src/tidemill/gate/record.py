@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection
 
 from tidemill.access import Actor
@@ -11,23 +9,22 @@ from tidemill.base.errors import TidemillError
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
 from tidemill.gate.audit import append_audit
+from tidemill.gate.model import Happening
 from tidemill.gate.signing import SigningKey, signing_key
 
 
-def record(
-    connection: Connection, site: Site, key: SigningKey, actor: Actor, kind: str, subject_id: str, data: dict[str, Any]
-) -> None:
+def record(connection: Connection, site: Site, key: SigningKey, actor: Actor, happening: Happening) -> None:
     """Write the event and the audit line of something that is being done in the caller's transaction."""
     append_event(
         connection,
         site.clock,
         namespace_id=actor.namespace_id,
-        kind=kind,
-        subject_id=subject_id,
-        data=data,
+        kind=happening.kind,
+        subject_id=happening.subject_id,
+        data=happening.data,
         created_by=actor.person,
     )
-    append_audit(connection, site, key, actor, kind=kind, subject_id=subject_id, data=data)
+    append_audit(connection, site, key, actor, happening)
 
 
 def record_refusal(site: Site, actor: Actor, kind: str, subject_id: str, problem: TidemillError) -> None:
@@ -35,4 +32,4 @@ def record_refusal(site: Site, actor: Actor, kind: str, subject_id: str, problem
     key = signing_key(site.home)
     data = {"error": problem.code, "message": problem.message}
     with site.database.write() as connection:
-        record(connection, site, key, actor, kind, subject_id[:64], data)
+        record(connection, site, key, actor, Happening(kind, subject_id[:64], data))

@@ -8,7 +8,7 @@ from tidemill.base.errors import Conflict, Forbidden, InvalidInput
 from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.find import get_review, review_in
-from tidemill.gate.model import Review, ReviewState, check_review_transition
+from tidemill.gate.model import Closing, Happening, Review, ReviewState, check_review_transition
 from tidemill.gate.people import person_key
 from tidemill.gate.record import record, record_refusal
 from tidemill.gate.signing import signing_key
@@ -46,9 +46,9 @@ def _close(site: Site, actor: Actor, review_id: str, state: ReviewState, reason:
     with site.database.write() as connection:
         review = review_in(connection, actor.namespace_id, review_id, lock=True)
         check_review_transition(review.state, state)
-        now = site.clock.now()
-        if not store.close_review(connection, review, state, by=actor.person, now=now, reason=reason):
+        closing = Closing(state=state, by=actor.person, at=site.clock.now(), reason=reason)
+        if not store.close_review(connection, review, closing):
             raise Conflict("the review changed meanwhile", remedy="look at it again: tidemill review show")
         data = {"model_version": review.version_label, "reason": reason}
-        record(connection, site, key, actor, f"review.{state.value}", review.id, data)
+        record(connection, site, key, actor, Happening(f"review.{state.value}", review.id, data))
     return get_review(site, actor, review_id)

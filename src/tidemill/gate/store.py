@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from tidemill.base.database import UtcTime
-from tidemill.gate.model import Approval, CheckResult, CheckState, Review, ReviewCheck, ReviewState
+from tidemill.gate.model import Approval, CheckResult, CheckState, Closing, Review, ReviewCheck, ReviewState
 from tidemill.gate.policy import parse_policy
 
 metadata = MetaData()
@@ -93,6 +93,33 @@ signed_move_rows = Table(
     Column("service", String(63), primary_key=True),
     Column("move_generation", Integer, primary_key=True),
     Column("envelope", JSON, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+
+audit_rows = Table(
+    "audit",
+    metadata,
+    Column("namespace_id", String(36), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(64), nullable=False),
+    Column("subject_id", String(64), nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("previous_digest", String(71), nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+head_rows = Table(
+    "audit_head",
+    metadata,
+    Column("namespace_id", String(36), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("digest", String(71), nullable=False),
+    Column("envelope", JSON, nullable=False),
+    Column("generation", Integer, nullable=False),
     Column("created_by", String(128), nullable=False),
     Column("created_at", UtcTime, nullable=False),
 )
@@ -206,16 +233,7 @@ def finish_check(
     return changed.rowcount == 1
 
 
-def close_review(
-    connection: Connection,
-    review: Review,
-    state: ReviewState,
-    *,
-    by: str,
-    now: datetime,
-    reason: str | None = None,
-    decision: dict[str, Any] | None = None,
-) -> bool:
+def close_review(connection: Connection, review: Review, closing: Closing) -> bool:
     """Write a final state if nobody else changed the review meanwhile."""
     changed = connection.execute(
         update(review_rows)
@@ -226,11 +244,11 @@ def close_review(
             review_rows.c.state == review.state.value,
         )
         .values(
-            state=state.value,
-            reason=reason,
-            decision=decision,
-            closed_by=by,
-            closed_at=now,
+            state=closing.state.value,
+            reason=closing.reason,
+            decision=closing.decision,
+            closed_by=closing.by,
+            closed_at=closing.at,
             generation=review.generation + 1,
         )
     )

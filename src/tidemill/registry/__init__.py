@@ -5,6 +5,7 @@ from tidemill.registry.find import get_version, list_models, list_versions, vers
 from tidemill.registry.model import LivePointer, Model, ModelVersion, MoveKind, RegisterRequest, VersionState
 from tidemill.registry.package_content import package_content, package_document, version_lock, version_venv
 from tidemill.registry.pointer import live_pointer, live_pointers
+from tidemill.registry.register import register_version
 from tidemill.registry.run_outputs import RunOutputs
 from tidemill.registry.trace import trace_version
 
@@ -24,6 +25,7 @@ __all__ = [
     "live_pointers",
     "package_content",
     "package_document",
+    "register_version",
     "trace_version",
     "version_in",
     "version_lock",

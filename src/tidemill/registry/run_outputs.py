@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from tidemill.access import Actor, Role
-from tidemill.artifacts import Artifact
-from tidemill.base.errors import InvalidInput
+from tidemill.artifacts import Artifact, artifact
+from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.site import Site
+from tidemill.engine import Task
+from tidemill.engine.find import list_tasks
+from tidemill.engine.outputs import run_output
+
+METRICS_TYPE = "system.Metrics"
 
 
 class RunOutputs:
@@ -18,9 +25,41 @@ class RunOutputs:
 
     def artifact(self, reference: str) -> Artifact:
         """The artifact `task.output`; `NotFound` when the run has none, `InvalidInput` when it is no artifact."""
-        from tidemill.engine import run_output
-
         found = run_output(self._site, self._reader, self._run_id, reference)
         if not isinstance(found, Artifact):
-            raise InvalidInput("is a value, not an artifact", place=reference)
+            raise InvalidInput("is not one artifact", place=reference, remedy="name an artifact as TASK.OUTPUT")
         return found
+
+    def task(self, reference: str) -> Task:
+        """The task behind `task.output`, by its path or its name; `NotFound`."""
+        path = reference.rpartition(".")[0]
+        tasks = list_tasks(self._site, self._reader, self._run_id)
+        for task in (*(one for one in tasks if one.path == path), *(one for one in tasks if one.name == path)):
+            return task
+        raise NotFound(f"the run has no task {path!r}", place=f"run {self._run_id}")
+
+    def metrics(self) -> dict[str, float]:
+        """The finite numbers of the run's metrics artifacts by name; a name that two tasks report says its task."""
+        found: dict[str, dict[str, float]] = {}
+        for task in list_tasks(self._site, self._reader, self._run_id):
+            for artifact_id in (one for ids in task.output_artifacts.values() for one in ids):
+                made = artifact(self._site, self._reader, artifact_id)
+                if made.type == METRICS_TYPE:
+                    for name, value in numbers_of(made).items():
+                        found.setdefault(name, {})[task.path] = value
+        merged: dict[str, float] = {}
+        for name, values in found.items():
+            if len(set(values.values())) == 1:
+                merged[name] = next(iter(values.values()))
+            else:
+                merged.update({f"{path}.{name}": value for path, value in values.items()})
+        return merged
+
+
+def numbers_of(metrics: Artifact) -> dict[str, float]:
+    """The finite numbers in the metadata of a metrics artifact."""
+    return {
+        name: float(value)
+        for name, value in metrics.metadata.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from tidemill.base.database import UtcTime
+from tidemill.engine import Run
 from tidemill.registry.model import LivePointer, Model, ModelVersion, MoveKind, PointerMove, VersionState
 
 metadata = MetaData()
@@ -167,6 +168,19 @@ def version_by_number(connection: Connection, namespace_id: str, model: str, num
             version_rows.c.namespace_id == namespace_id, version_rows.c.model == model, version_rows.c.number == number
         )
     ).one_or_none()
+    return None if row is None else _version(row._mapping)
+
+
+def version_of_package(connection: Connection, run: Run, model: str, package_digest: str) -> ModelVersion | None:
+    """The version that this package of this run became already."""
+    row = connection.execute(
+        select(version_rows).where(
+            version_rows.c.namespace_id == run.namespace_id,
+            version_rows.c.run_id == run.id,
+            version_rows.c.model == model,
+            version_rows.c.package_digest == package_digest,
+        )
+    ).first()
     return None if row is None else _version(row._mapping)
 
 

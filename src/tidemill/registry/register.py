@@ -1,0 +1,186 @@
+"""The verb register_version: a run's model becomes a package and a model version."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tidemill.access import Actor
+from tidemill.access.model import Permission
+from tidemill.artifacts import Artifact, Content, NewArtifact, ingest, materialize, pin, record_artifact
+from tidemill.base.errors import Conflict, InvalidInput
+from tidemill.base.events import append_event
+from tidemill.base.site import Site
+from tidemill.engine import Run, State
+from tidemill.engine.find import get_run
+from tidemill.locks import Lock, ensure_venv, run_module
+from tidemill.registry import store
+from tidemill.registry.model import Model, ModelVersion, RegisterRequest, VersionState
+from tidemill.registry.package_content import lock_document
+from tidemill.registry.run_lock import run_lock
+from tidemill.registry.run_outputs import RunOutputs
+
+PACKAGE_SECONDS = 600.0
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def register_version(site: Site, actor: Actor, request: RegisterRequest) -> ModelVersion:
+    """Package a model of a succeeded run in a fresh process of the run's lock, and count it as a version.
+
+    The same package of the same run registered again is the version that it became. Raises `InvalidInput` for a name
+    or an output that cannot be, `NotFound`, `Conflict` for a run that has not succeeded, `RunFailed` with the log's
+    end when the model cannot be packaged.
+    """
+    actor.demand(Permission.WRITE)
+    if not _NAME.fullmatch(request.model):
+        raise InvalidInput(
+            f"{request.model[:80]!r} is no name of a model",
+            place="model",
+            remedy="use up to 63 of: lower-case letters, digits, inner hyphens",
+        )
+    run = get_run(site, actor, request.run_id)
+    if run.state is not State.SUCCEEDED:
+        raise Conflict(f"the run is {run.state.value}", place=f"run {run.id}", remedy="register a run that succeeded")
+    outputs = RunOutputs(site, actor.namespace_id, run.id)
+    model = outputs.artifact(request.model_output)
+    lock = run_lock(site, run, outputs.task(request.model_output))
+    package = _package(site, request, outputs, model, lock)
+    metrics = {**outputs.metrics(), **_finite(request.metrics)}
+    with site.database.write() as connection:
+        known = store.version_of_package(connection, run, request.model, package.content.digest)
+        if known is not None:
+            return known
+        artifact = record_artifact(
+            connection, site, _new_artifact(model, run, package), namespace_id=run.namespace_id, created_by=actor.person
+        )
+        return _keep(connection, site, _version(site, actor, request, run, package), artifact.id, metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class _Package:
+    """A package in the store, its `model.json`, and the lock that it was made in."""
+
+    content: Content
+    document: dict[str, Any]
+    lock: Lock
+
+
+def _package(site: Site, request: RegisterRequest, outputs: RunOutputs, model: Artifact, lock: Lock) -> _Package:
+    venv = ensure_venv(site, lock)
+    with tempfile.TemporaryDirectory(dir=site.home.work, prefix="package-") as folder:
+        work = Path(folder)
+        sources = {"model": model, "sample": outputs.artifact(request.sample_output)}
+        names = {"model": request.model_output, "sample": request.sample_output}
+        if request.profile_output is not None:
+            sources["profile"] = outputs.artifact(request.profile_output)
+            names["profile"] = request.profile_output
+        reply = run_module(
+            venv,
+            "tidemill_runtime.package",
+            {
+                "schema_version": 1,
+                "name": request.model,
+                **{role: _source(site, found, names[role], work / role) for role, found in sources.items()},
+                "lock": lock_document(lock),
+                "made_from": {"run_id": request.run_id, "model_output": request.model_output},
+                "output": str(work / "package"),
+            },
+            timeout_seconds=PACKAGE_SECONDS,
+            log=site.home.logs / "packages" / f"{request.run_id}.log",
+        )
+        if "error" in reply:
+            raise InvalidInput(str(reply["error"]), place=str(reply["place"]))
+        return _Package(ingest(site, work / "package"), reply["model"], lock)
+
+
+def _new_artifact(model: Artifact, run: Run, package: _Package) -> NewArtifact:
+    """The package as an artifact of the task that made the model."""
+    return NewArtifact(
+        name=f"{package.document['name']}-package",
+        type="system.Model",
+        content=package.content,
+        metadata={"flavour": package.document["flavour"], "format": package.document["file"]["format"]},
+        run_id=run.id,
+        task_id=model.task_id,
+        attempt_id=model.attempt_id,
+    )
+
+
+def _version(site: Site, actor: Actor, request: RegisterRequest, run: Run, package: _Package) -> ModelVersion:
+    """The version before it is counted."""
+    return ModelVersion(
+        id=site.ids.new(),
+        namespace_id=run.namespace_id,
+        model=request.model,
+        number=0,
+        state=VersionState.READY,
+        package_digest=package.content.digest,
+        package_artifact_id="",
+        run_id=run.id,
+        lock_digest=package.lock.digest,
+        spec_digest=run.spec_digest,
+        signature=package.document["signature"],
+        metrics={},
+        parameters=run.parameters,
+        data_versions={**_texts(run.origin.get("data_versions")), **request.data_versions},
+        code_commit=request.code_commit or run.origin.get("commit"),
+        author=request.author or run.author,
+        run_author=run.author,
+        created_by=actor.person,
+        created_at=site.clock.now(),
+        generation=1,
+    )
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _texts(found: Any) -> dict[str, str]:
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _source(site: Site, found: Artifact, reference: str, target: Path) -> dict[str, Any]:
+    if found.content is None:
+        raise InvalidInput("has no content in the store", place=reference)
+    materialize(site, found.content, target)
+    return {"name": reference, "path": str(target), "metadata": found.metadata}
+
+
+def _keep(
+    connection: Connection, site: Site, version: ModelVersion, artifact_id: str, metrics: dict[str, float]
+) -> ModelVersion:
+    """Count the version, write it, and pin its package, in the caller's transaction."""
+    namespace_id = version.namespace_id
+    model = store.model_by_name(connection, namespace_id, version.model, lock=True)
+    if model is None:
+        model = Model(
+            id=site.ids.new(),
+            namespace_id=namespace_id,
+            name=version.model,
+            versions=0,
+            created_by=version.created_by,
+            created_at=version.created_at,
+        )
+        store.insert_model(connection, model)
+    number = store.next_number(connection, namespace_id, model.id)
+    counted = replace(version, number=number, package_artifact_id=artifact_id, metrics=metrics)
+    store.insert_version(connection, counted, model.id)
+    owner = f"model-version:{counted.id}"
+    pin(connection, site, [artifact_id], owner=owner, namespace_id=namespace_id, created_by=counted.created_by)
+    append_event(
+        connection,
+        site.clock,
+        namespace_id=namespace_id,
+        kind="model_version.registered",
+        subject_id=counted.id,
+        data={"label": counted.label, "run_id": counted.run_id, "package_digest": counted.package_digest},
+        created_by=counted.created_by,
+    )
+    return counted

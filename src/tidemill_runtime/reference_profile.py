@@ -1,0 +1,78 @@
+"""The reference profile of a table: what its columns looked like when the model was made, to compare with later."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Dict, List, Mapping, Sequence
+
+SCHEMA_VERSION = 1
+BINS = 10
+MAX_CATEGORIES = 100
+NUMERIC = ("FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
+
+
+def profile_table(columns: Mapping[str, Sequence[Any]], datatypes: Mapping[str, str]) -> Dict[str, Any]:
+    """The profile of each column by name; `datatypes` are those of the Open Inference Protocol."""
+    return {name: profile_column(values, datatypes[name]) for name, values in columns.items()}
+
+
+def profile_column(values: Sequence[Any], datatype: str) -> Dict[str, Any]:
+    """Count, missing values, and quantile bins (numbers) or counts (everything else) of one column."""
+    known = [value for value in values if not _is_missing(value)]
+    common = {"datatype": datatype, "count": len(values), "missing": len(values) - len(known)}
+    if datatype in NUMERIC:
+        finite = [float(value) for value in known if math.isfinite(value)]
+        return {"kind": "numeric", **common, **_numeric(finite)}
+    return {"kind": "categorical", **common, **_categorical(known)}
+
+
+def _numeric(values: List[float]) -> Dict[str, Any]:
+    """Edges are the deciles, equal ones once; bin i counts values in [edge i, edge i+1), the last one closed."""
+    if not values:
+        return {"edges": [], "counts": [], "min": None, "max": None, "mean": None, "std": None}
+    ordered = sorted(values)
+    edges = sorted({_quantile(ordered, part / BINS) for part in range(BINS + 1)})
+    mean = math.fsum(ordered) / len(ordered)
+    variance = math.fsum((value - mean) ** 2 for value in ordered) / len(ordered)
+    return {
+        "edges": edges,
+        "counts": _counts(ordered, edges),
+        "min": ordered[0],
+        "max": ordered[-1],
+        "mean": mean,
+        "std": math.sqrt(variance),
+    }
+
+
+def _quantile(ordered: List[float], part: float) -> float:
+    """Linear between neighbours, as numpy's default."""
+    position = part * (len(ordered) - 1)
+    low = int(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+def _counts(ordered: List[float], edges: List[float]) -> List[int]:
+    if len(edges) == 1:
+        return [len(ordered)]
+    counts = [0] * (len(edges) - 1)
+    place = 0
+    for value in ordered:
+        while place < len(counts) - 1 and value >= edges[place + 1]:
+            place += 1
+        counts[place] += 1
+    return counts
+
+
+def _categorical(values: List[Any]) -> Dict[str, Any]:
+    """The most frequent values as text with their counts; `other` counts the rest."""
+    counts: Dict[str, int] = {}
+    for value in values:
+        text = str(value)
+        counts[text] = counts.get(text, 0) + 1
+    kept = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_CATEGORIES]
+    return {"counts": dict(kept), "distinct": len(counts), "other": len(values) - sum(count for _, count in kept)}
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -1,0 +1,60 @@
+"""Reads a value that a step stored: by the codec that the step recorded, or by the look of the file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any, Mapping
+
+from tidemill_runtime.model_package import PackageError
+
+PARQUET_MAGIC = b"PAR1"
+NPY_MAGIC = b"\x93NUMPY"
+
+
+def load_value(path: Path, metadata: Mapping[str, Any]) -> Any:
+    """The value in a file. Runs in a fresh process of the run's own lock, since some formats run code when read.
+
+    Raises `PackageError` when it cannot be read.
+    """
+    file = _single_file(path)
+    with open(file, "rb") as stream:
+        start = stream.read(8)
+    try:
+        if start.startswith(PARQUET_MAGIC):
+            import pandas
+
+            return pandas.read_parquet(file)
+        if start.startswith(NPY_MAGIC):
+            import numpy
+
+            return numpy.load(file, allow_pickle=False)
+        if _is_skops(file):
+            import skops.io
+
+            return skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file))
+        if file.suffix == ".csv":
+            import pandas
+
+            return pandas.read_csv(file)
+        import joblib
+
+        return joblib.load(file)
+    except (ImportError, ValueError, TypeError, KeyError, EOFError, AttributeError, OSError, IndexError) as problem:
+        raise PackageError(f"cannot be read: {type(problem).__name__}: {problem}"[:500], place=str(file)) from problem
+
+
+def _single_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    if len(files) != 1:
+        raise PackageError(f"is a folder with {len(files)} files, expected one", place=str(path))
+    return files[0]
+
+
+def _is_skops(file: Path) -> bool:
+    if not zipfile.is_zipfile(file):
+        return False
+    with zipfile.ZipFile(file) as archive:
+        return "schema.json" in archive.namelist()

@@ -1,0 +1,98 @@
+"""Model versions and checks for the tests of the gate, without runs and without processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidemill.access import Actor, Role
+from tidemill.base.canonical import digest_bytes
+from tidemill.base.site import Site
+from tidemill.gate import Policy, Review, ReviewRequest, open_review, store
+from tidemill.gate.checks import Check, CheckContext
+from tidemill.gate.model import CheckResult, CheckState
+from tidemill.registry import ModelVersion, VersionState
+from tidemill.registry import store as registry_store
+from tidemill.registry.model import Model
+
+
+@dataclass(frozen=True)
+class SettledCheck:
+    """A check whose result is settled beforehand."""
+
+    name: str
+    state: CheckState = CheckState.PASSED
+
+    def run(self, context: CheckContext) -> CheckResult:
+        return CheckResult(state=self.state, summary=f"{self.name} {self.state}", evidence={"for": context.service})
+
+
+PASSING: dict[str, Check] = {name: SettledCheck(name) for name in ("smoke", "threshold", "hygiene")}
+FAILING: dict[str, Check] = {**PASSING, "smoke": SettledCheck("smoke", CheckState.FAILED)}
+
+
+def make_tables(site: Site) -> None:
+    """The tables of registry and gate."""
+    registry_store.metadata.create_all(site.database.engine)
+    store.metadata.create_all(site.database.engine)
+
+
+def person(like: Actor, name: str, *roles: Role) -> Actor:
+    """A person in the namespace of another."""
+    return Actor(person=name, namespace_id=like.namespace_id, roles=frozenset(roles))
+
+
+def add_version(site: Site, author: Actor, *, model: str = "fuel", run_author: str | None = None) -> ModelVersion:
+    """A registered version by an author, with a digest of its own."""
+    with site.database.write() as connection:
+        known = registry_store.model_by_name(connection, author.namespace_id, model)
+        if known is None:
+            known = Model(
+                id=site.ids.new(),
+                namespace_id=author.namespace_id,
+                name=model,
+                versions=0,
+                created_by=author.person,
+                created_at=site.clock.now(),
+            )
+            registry_store.insert_model(connection, known)
+        version_id = site.ids.new()
+        version = ModelVersion(
+            id=version_id,
+            namespace_id=author.namespace_id,
+            model=model,
+            number=registry_store.next_number(connection, author.namespace_id, known.id),
+            state=VersionState.READY,
+            package_digest=digest_bytes(version_id.encode()),
+            package_artifact_id=site.ids.new(),
+            run_id=site.ids.new(),
+            lock_digest=digest_bytes(b"lock"),
+            spec_digest=digest_bytes(b"spec"),
+            signature={"inputs": [], "outputs": []},
+            metrics={"mae": 2.5, "r2": 0.75},
+            parameters={"alpha": 0.1},
+            data_versions={"cars.csv": "md5:1"},
+            code_commit="c0ffee",
+            author=author.person,
+            run_author=run_author or author.person,
+            created_by=author.person,
+            created_at=site.clock.now(),
+            generation=1,
+        )
+        registry_store.insert_version(connection, version, known.id)
+    return version
+
+
+def open_for(
+    site: Site,
+    actor: Actor,
+    version: ModelVersion,
+    *,
+    approvals: int = 1,
+    checks: dict[str, Check] | None = None,
+    environment: str = "production",
+) -> Review:
+    """An open review of a version for the service `fuel`, its checks settled (passing unless told)."""
+    request = ReviewRequest(
+        model_version_id=version.id, environment=environment, service="fuel", policy=Policy(approvals=approvals)
+    )
+    return open_review(site, actor, request, checks=checks or PASSING)
