@@ -76,6 +76,12 @@ class Scheduler:
             node.phase = Phase.ACTIVE
             self._graph.touch(node.inner)
 
+    def make_ready(self, node: Node) -> None:
+        """A step whose inputs are bound may be started (again)."""
+        node.phase = Phase.READY
+        self._graph.mark(node)
+        self._ready.append(node)
+
     def open_missing(self, scope: Scope) -> None:
         """Make the nodes that a scope does not have yet."""
         now = self._site.clock.now()
@@ -134,9 +140,7 @@ class Scheduler:
             self._graph.move(node, State.RUNNING, self._site.clock.now())
             node.inner = self._open_scope(node.component.dag, node, node.parameters, node.artifacts)
         else:
-            node.phase = Phase.READY
-            self._graph.mark(node)
-            self._ready.append(node)
+            self.make_ready(node)
 
     def _turn_loop(self, loop: Node) -> None:
         """Open the next passes of a loop, or end it."""
@@ -190,7 +194,11 @@ class Scheduler:
         if owner is not None and owner.state.is_final:
             return
         state, failure = self._outcome(list(scope.nodes.values()))
-        parameters, artifacts = self._outputs(scope)
+        try:
+            parameters, artifacts = self._outputs(scope)
+        except InvalidInput as problem:
+            parameters, artifacts = {}, {}
+            state, failure = State.FAILED, failure or Failure(message=str(problem))
         if owner is None:
             self._end_run(state, failure, parameters, artifacts)
             return

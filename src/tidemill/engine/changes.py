@@ -1,0 +1,239 @@
+"""Writing what a worker's turn changed: one transaction, fenced, with everything that belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, update
+
+from tidemill.artifacts import Artifact, Edge, record_edges
+from tidemill.artifacts.record import record_prepared
+from tidemill.base.events import append_event
+from tidemill.base.site import Site
+from tidemill.engine.claims import Guards, demand_claim
+from tidemill.engine.graph import Node, RunGraph
+from tidemill.engine.model import Failure, State
+from tidemill.engine.store import attempt_rows, metric_rows, run_rows, task_rows
+
+
+@dataclass(slots=True, kw_only=True)
+class AttemptRecord:
+    """An attempt as it is written; `is_new` until its first write."""
+
+    id: str
+    node: Node
+    number: int
+    seed: int
+    log: str
+    created_at: datetime
+    state: State = State.RUNNING
+    exit_status: int | None = None
+    signal: int | None = None
+    max_rss_bytes: int | None = None
+    failure: Failure | None = None
+    finished_at: datetime | None = None
+    is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPoint:
+    """A number as a step wrote it."""
+
+    name: str
+    value: float
+    step: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What goes into the next transaction beside the graph's own changes."""
+
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    metrics: list[tuple[AttemptRecord, MetricPoint]] = field(default_factory=list)
+    confirmed: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """True when there is nothing to write."""
+        return not (self.attempts or self.artifacts or self.edges or self.metrics or self.events or self.dropped)
+
+
+def write_changes(site: Site, graph: RunGraph, batch: Batch, guards: Guards) -> None:
+    """Write and commit; raises `Fenced` (nothing is written) when another worker holds the run by now."""
+    if batch.is_empty and not (graph.created or graph.changed or graph.is_changed):
+        return
+    with site.database.write() as connection:
+        demand_claim(connection, graph.claim, guards)
+        _write_nodes(connection, graph)
+        _write_attempts(connection, graph, batch.attempts)
+        record_prepared(connection, batch.artifacts)
+        record_edges(connection, site, batch.edges, namespace_id=graph.namespace_id, created_by=graph.author)
+        _write_metrics(connection, site, graph, batch)
+        if graph.is_changed:
+            _write_run(connection, graph)
+        for kind, subject_id, data in batch.events:
+            append_event(
+                connection,
+                site.clock,
+                namespace_id=graph.namespace_id,
+                kind=kind,
+                subject_id=subject_id,
+                data=data,
+                created_by=graph.author,
+            )
+    graph.created.clear()
+    graph.changed.clear()
+    graph.is_changed = False
+    for attempt in batch.attempts:
+        attempt.is_new = False
+
+
+def _write_nodes(connection: Connection, graph: RunGraph) -> None:
+    if graph.created:
+        connection.execute(insert(task_rows), [_new_row(graph, node) for node in graph.created.values()])
+    if graph.changed:
+        names = list(_row(next(iter(graph.changed.values()))))
+        statement = (
+            update(task_rows)
+            .where(task_rows.c.namespace_id == graph.namespace_id, task_rows.c.id == bindparam("row_id"))
+            .values({name: bindparam(f"new_{name}") for name in names})
+        )
+        rows = []
+        for node in graph.changed.values():
+            row = {f"new_{name}": value for name, value in _row(node).items()}
+            rows.append({"row_id": node.id, **row})
+        connection.execute(statement, rows)
+
+
+def _new_row(graph: RunGraph, node: Node) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "namespace_id": graph.namespace_id,
+        "run_id": graph.id,
+        "parent_id": None if node.parent is None else node.parent.id,
+        "path": node.path,
+        "name": node.spec.name,
+        "display_name": node.spec.display_name,
+        "kind": node.kind.value,
+        "iteration": node.iteration,
+        "created_by": graph.author,
+        "created_at": node.created_at,
+        **_row(node),
+    }
+
+
+def _row(node: Node) -> dict[str, Any]:
+    node.generation += 1
+    return {
+        "state": node.state.value,
+        "cached": node.cached,
+        "cache_key": node.cache_key,
+        "lock_digest": node.lock_digest,
+        "parameters": node.parameters,
+        "input_artifacts": {name: [one.id for one in found] for name, found in node.artifacts.items()},
+        "output_parameters": node.out_parameters,
+        "output_artifacts": {name: [one.id for one in made] for name, made in node.out_artifacts.items()},
+        "failure": None if node.failure is None else node.failure.to_json(),
+        "attempts": node.attempts,
+        "started_at": node.started_at,
+        "finished_at": node.finished_at,
+        "generation": node.generation,
+    }
+
+
+def _write_attempts(connection: Connection, graph: RunGraph, attempts: Sequence[AttemptRecord]) -> None:
+    new = [_attempt_row(graph, one) for one in attempts if one.is_new]
+    if new:
+        connection.execute(insert(attempt_rows), new)
+    for one in attempts:
+        if not one.is_new:
+            row = _attempt_row(graph, one)
+            values = {name: row[name] for name in _ENDING}
+            connection.execute(
+                update(attempt_rows)
+                .where(attempt_rows.c.namespace_id == graph.namespace_id, attempt_rows.c.id == one.id)
+                .values(**values)
+            )
+
+
+_ENDING = ("state", "exit_status", "signal", "max_rss_bytes", "failure", "finished_at")
+
+
+def _attempt_row(graph: RunGraph, one: AttemptRecord) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "namespace_id": graph.namespace_id,
+        "run_id": graph.id,
+        "task_id": one.node.id,
+        "number": one.number,
+        "state": one.state.value,
+        "worker_id": graph.claim.worker_id,
+        "fencing_token": graph.claim.fencing_token,
+        "seed": one.seed,
+        "exit_status": one.exit_status,
+        "signal": one.signal,
+        "max_rss_bytes": one.max_rss_bytes,
+        "log": one.log,
+        "failure": None if one.failure is None else one.failure.to_json(),
+        "finished_at": one.finished_at,
+        "created_by": graph.author,
+        "created_at": one.created_at,
+    }
+
+
+def _write_metrics(connection: Connection, site: Site, graph: RunGraph, batch: Batch) -> None:
+    rows = []
+    for attempt, point in batch.metrics:
+        special = None if abs(point.value) < float("inf") else repr(float(point.value))
+        rows.append(
+            {
+                "id": site.ids.new(),
+                "namespace_id": graph.namespace_id,
+                "run_id": graph.id,
+                "task_id": attempt.node.id,
+                "attempt_id": attempt.id,
+                "task_path": attempt.node.path,
+                "name": point.name,
+                "value": point.value if special is None else None,
+                "special": special,
+                "step": point.step,
+                "provisional": attempt.state is not State.SUCCEEDED,
+                "created_by": graph.author,
+                "created_at": site.clock.now(),
+            }
+        )
+    if rows:
+        connection.execute(insert(metric_rows), rows)
+    of_run = metric_rows.c.namespace_id == graph.namespace_id
+    if batch.confirmed:
+        connection.execute(
+            update(metric_rows).where(of_run, metric_rows.c.attempt_id.in_(batch.confirmed)).values(provisional=False)
+        )
+    if batch.dropped:
+        connection.execute(delete(metric_rows).where(of_run, metric_rows.c.attempt_id.in_(batch.dropped)))
+
+
+def _write_run(connection: Connection, graph: RunGraph) -> None:
+    graph.generation += 1
+    values: dict[str, Any] = {
+        "state": graph.state.value,
+        "outputs": graph.outputs,
+        "failure": None if graph.failure is None else graph.failure.to_json(),
+        "notices": graph.notices,
+        "engine_faults": graph.engine_faults,
+        "started_at": graph.started_at,
+        "finished_at": graph.finished_at,
+        "generation": run_rows.c.generation + 1,
+    }
+    if graph.is_over:
+        values["claimed_by"] = None
+    connection.execute(
+        update(run_rows).where(run_rows.c.namespace_id == graph.namespace_id, run_rows.c.id == graph.id).values(values)
+    )
