@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -15,6 +16,10 @@ from tidemill.base.home import Home, open_home
 from tidemill.base.ids import Uuid7Ids
 from tidemill.base.settings import Settings, load_settings
 from tidemill.base.site import Site
+
+if TYPE_CHECKING:
+    from tidemill.access import Actor
+    from tidemill.data import WarmDvc
 
 PROJECT_FILE = "tidemill.toml"
 
@@ -51,6 +56,21 @@ class Platform:
         database = Database(url)
         migrate(database, self.home)
         return Site(home=self.home, database=database, clock=clock, ids=Uuid7Ids(clock))
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who acts in this process: the holder of the token setting, else the owner of the home."""
+        from tidemill.access import authenticate, local_token
+
+        return authenticate(self.site, self.settings.text("token") or local_token(self.site))
+
+    @cached_property
+    def dvc(self) -> WarmDvc:
+        """DVC in its own environment, started at the first call; close it at the end."""
+        from tidemill.data import WarmDvc
+        from tidemill.locks import ensure_tool
+
+        return WarmDvc(lambda: ensure_tool(self.site, "dvc").python, self.home.logs / "dvc.log")
 
 
 def home_folder(flag: Path | None, environment: Mapping[str, str]) -> Path:

@@ -11,7 +11,7 @@ import typer
 
 from tidemill import __version__
 from tidemill.base.errors import TidemillError
-from tidemill.cli import backup_commands, site_commands, token_commands, up_commands
+from tidemill.cli import backup_commands, data_commands, site_commands, token_commands, up_commands
 from tidemill.cli.context import Context
 from tidemill.cli.output import fail
 
@@ -46,6 +46,7 @@ def build() -> typer.Typer:
     site_commands.add_to(app)
     up_commands.add_to(app)
     token_commands.add_to(app)
+    data_commands.add_to(app)
     backup_commands.add_to(app)
     return app
 

@@ -63,10 +63,10 @@ class Connection:
             return self._url
         return None if self._live is None else str(self._live["url"])
 
-    def get(self, path: str, **params: str | int | None) -> Any:
+    def get(self, route: str, **params: str | int | None) -> Any:
         """The JSON of a GET below `/api/v1`."""
         asked = {name: value for name, value in params.items() if value is not None}
-        return self._json("GET", path, params=asked)
+        return self._json("GET", route, params=asked)
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The JSON of a POST below `/api/v1`, with an idempotency key of its own."""
@@ -84,12 +84,12 @@ class Connection:
         """The bytes of a GET below `/api/v1`."""
         return self._send("GET", path).content
 
-    def pages(self, path: str, *, limit: int, **params: str | int | None) -> list[Any]:
+    def pages(self, route: str, *, limit: int, **params: str | int | None) -> list[Any]:
         """The items of a paged list, at most `limit`."""
         items: list[Any] = []
         token: str | None = None
         while len(items) < limit:
-            page = self.get(path, page_size=min(limit - len(items), 200), page_token=token, **params)
+            page = self.get(route, page_size=min(limit - len(items), 200), page_token=token, **params)
             items += page["items"]
             token = page.get("next_page_token")
             if not token:
