@@ -41,7 +41,7 @@ class _Exchange:
         self.inputs: Any = None
 
     def record(self, status: int, outputs: Any, error: Optional[str]) -> List[Any]:
-        """The values of `record.FIELDS`."""
+        """The values of `log_fields.FIELDS`."""
         request_id = self.headers.get(b"x-request-id")
         return [
             self.prediction_id,

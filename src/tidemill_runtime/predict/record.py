@@ -15,9 +15,6 @@ RECONNECT_SECONDS = 1.0
 RECORDS_PER_FRAME = 1024
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 
-FIELDS = ("id", "time_ns", "status", "latency_us", "protocol", "inputs", "outputs", "error", "request_id")
-"""The values of one record, in this order; a frame carries lists, not objects, to be quick."""
-
 
 class PredictionLog:
     """Records of requests on their way to the recorder: one JSON line per frame on a unix stream socket.
@@ -39,7 +36,7 @@ class PredictionLog:
         self.dropped = 0
 
     def append(self, record: List[Any]) -> None:
-        """Keep a record (the values of `FIELDS`) until the next flush."""
+        """Keep a record (the values of `log_fields.FIELDS`) until the next flush."""
         if self._address is None:
             return
         if len(self._ring) >= self._max_records:

@@ -1,0 +1,99 @@
+"""A service in the shape of KServe's InferenceService (serving.kserve.io/v1beta1)."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from tidemill.serving.model import Reason, Revision, RevisionState, Service
+
+API_VERSION, KIND = "serving.kserve.io/v1beta1", "InferenceService"
+
+
+def inference_service(service: Service, revisions: list[Revision], *, site_url: str) -> dict[str, Any]:
+    """The object as KServe's clients read it; `revisions` newest first, `site_url` without a slash at its end."""
+    live = next((each for each in revisions if each.state is RevisionState.LIVE), None)
+    url = f"{site_url}{service.path}"
+    stamp = _stamp(service)
+    metadata: dict[str, Any] = {
+        "name": service.name,
+        "namespace": service.namespace,
+        "uid": service.id,
+        "generation": service.generation,
+        "creationTimestamp": service.created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "annotations": {
+            "tidemill/environment": service.spec.environment,
+            "tidemill/access": service.spec.access.value,
+        },
+    }
+    status: dict[str, Any] = {
+        "observedGeneration": service.observed_generation,
+        "conditions": _conditions(service, live, stamp),
+        "components": {"predictor": _predictor(revisions, live, url)},
+        "modelStatus": _model_status(service, live),
+    }
+    if live is not None:
+        status["url"] = url
+        status["address"] = {"url": url}
+    if service.deleting:
+        metadata["deletionTimestamp"] = stamp
+    predictor = {"model": {"modelFormat": {"name": "tidemill"}, "name": service.spec.model}}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": metadata,
+        "spec": {"predictor": predictor},
+        "status": status,
+    }
+
+
+def revision_name(service: str, number: int) -> str:
+    """What a revision is called in the object, as Knative names them."""
+    return f"{service}-predictor-{number:05d}"
+
+
+def _conditions(service: Service, live: Revision | None, stamp: str) -> list[dict[str, Any]]:
+    def condition(kind: str, holds: bool) -> dict[str, Any]:
+        found: dict[str, Any] = {"type": kind, "status": "True" if holds else "False", "lastTransitionTime": stamp}
+        if not holds:
+            found["reason"] = service.reason.value
+            found["message"] = service.message
+        return found
+
+    return [
+        condition("IngressReady", live is not None),
+        condition("PredictorReady", service.ready),
+        condition("Ready", service.ready),
+    ]
+
+
+def _predictor(revisions: list[Revision], live: Revision | None, url: str) -> dict[str, Any]:
+    component: dict[str, Any] = {"url": url}
+    if revisions:
+        service = url.rsplit("/", 1)[-1]
+        component["latestCreatedRevision"] = revision_name(service, revisions[0].number)
+        if live is not None:
+            name = revision_name(service, live.number)
+            component["latestReadyRevision"] = name
+            # KServe's client reads latestRevision of every entry without a default
+            is_latest = live.id == revisions[0].id
+            component["traffic"] = [{"revisionName": name, "percent": 100, "latestRevision": is_latest}]
+    return component
+
+
+def _model_status(service: Service, live: Revision | None) -> dict[str, Any]:
+    active = "Loaded" if live is not None else "Pending"
+    target = {Reason.FAILED: "FailedToLoad", Reason.LOADING: "Loading", Reason.SERVING: "Loaded"}
+    transition = {
+        Reason.FAILED: "BlockedByFailedLoad",
+        Reason.LOADING: "InProgress",
+        Reason.SERVING: "UpToDate",
+    }
+    return {
+        "states": {"activeModelState": active, "targetModelState": target.get(service.reason, "Pending")},
+        "transitionStatus": transition.get(service.reason, "InProgress"),
+    }
+
+
+def _stamp(service: Service) -> str:
+    return service.updated_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,6 @@
+"""What a record of the prediction log holds: the wire contract between predictors and the recorder."""
+
+from __future__ import annotations
+
+FIELDS = ("id", "time_ns", "status", "latency_us", "protocol", "inputs", "outputs", "error", "request_id")
+"""The values of one record, in this order; a frame carries lists, not objects, to be quick."""
