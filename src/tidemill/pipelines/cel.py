@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MAX_LENGTH = 20_000
-STRING_CALL = "tidemill_string"
+OWN = {"string": "tidemill_string", "size": "tidemill_size"}
 TOKEN = re.compile(
     r"""[rR]?[bB]?[rR]?(?:\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
-    r"""|//[^\n]*|(?<![\w.])string(?=\s*\()""",
+    r"""|//[^\n]*|(?<![\w.])string(?=\s*\()|\bsize(?=\s*\()""",
     re.DOTALL,
 )
 
@@ -29,13 +29,13 @@ def compile_cel(expression: str) -> Any:
     """A compiled program; `CelError` when the text is not CEL or longer than 20,000 characters."""
     if len(expression) > MAX_LENGTH:
         raise CelError(f"longer than {MAX_LENGTH} characters")
-    return _guarded(lambda: _library().compile(_own_string(expression)))
+    return _guarded(lambda: _library().compile(_own_calls(expression)))
 
 
 def run_cel(program: Any, values: Mapping[str, Any]) -> Any:
     """The result of a program over variables, as a Python value; `CelError` when it fails."""
     library = _library()
-    functions = {STRING_CALL: _string, "bool": _bool, "parseJson": _parse_json}
+    functions = {OWN["string"]: _string, OWN["size"]: _size, "bool": _bool, "parseJson": _parse_json}
     return _guarded(lambda: program.execute(library.Context(variables=dict(values), functions=functions)))
 
 
@@ -76,9 +76,18 @@ def _library() -> Any:
     return cel
 
 
-def _own_string(expression: str) -> str:
-    """The library's `string()` refuses booleans and spells doubles unlike cel-go, and cannot be replaced by name."""
-    return TOKEN.sub(lambda match: STRING_CALL if match[0] == "string" else match[0], expression)
+def _own_calls(expression: str) -> str:
+    """Calls ours where the library differs from cel-go and cannot be overridden by name.
+
+    Its `string()` refuses booleans and spells doubles its own way, its `size()` counts bytes of text.
+    """
+    return TOKEN.sub(lambda match: OWN.get(match[0], match[0]), expression)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str | bytes | list | dict):
+        return len(value)
+    raise TypeError("no such overload: size()")
 
 
 def _string(value: Any) -> Any:

@@ -60,7 +60,12 @@ class Checker:
             here = spot.at("inputs", "parameters", name)
             given = None
             if isinstance(binding, FromInput):
-                given = _known(binding.name, component.inputs.parameters, "input parameter", here)
+                given = _known(
+                    binding.name,
+                    component.inputs.parameters,
+                    "the pipeline or component around it has no input parameter",
+                    here,
+                )
             elif isinstance(binding, FromTask):
                 given = self._output_parameter(binding, dag, here)
             wanted = used.inputs.parameters.get(name)
@@ -84,7 +89,7 @@ class Checker:
     def _output_parameter(self, source: FromTask, dag: Dag, spot: Spot) -> ParameterSpec | None:
         task = dag.tasks[source.task]
         outputs = self.components[task.component].outputs.parameters
-        given = _known(source.output, outputs, f"output parameter of the task {source.task!r}", spot)
+        given = _known(source.output, outputs, f"the task {source.task!r} has no output parameter", spot)
         # What an iterator gives back is a list of these, which not every compiler declares as a list.
         return None if task.iterator else given
 
@@ -93,7 +98,12 @@ class Checker:
     ) -> None:
         given: ArtifactSpec | None
         if isinstance(source, FromInput):
-            given = _known(source.name, component.inputs.artifacts, "input artifact", spot)
+            given = _known(
+                source.name,
+                component.inputs.artifacts,
+                "the pipeline or component around it has no input artifact",
+                spot,
+            )
         else:
             given = self._output_artifact(source, dag, spot)
         wanted = used.inputs.artifacts.get(name)
@@ -103,7 +113,7 @@ class Checker:
     def _output_artifact(self, source: FromTask, dag: Dag, spot: Spot) -> ArtifactSpec | None:
         task = dag.tasks[source.task]
         outputs = self.components[task.component].outputs.artifacts
-        given = _known(source.output, outputs, f"output artifact of the task {source.task!r}", spot)
+        given = _known(source.output, outputs, f"the task {source.task!r} has no output artifact", spot)
         return None if task.iterator else given
 
     def _iterator(self, task: TaskSpec, used: Component, spot: Spot) -> None:
@@ -135,7 +145,7 @@ class Checker:
     def _outputs(self, dag: Dag, component: Component, spot: Spot) -> None:
         for name, source in dag.parameter_outputs.items():
             here = spot.at("parameters", name)
-            wanted = _known(name, component.outputs.parameters, "declared output parameter", here)
+            wanted = _known(name, component.outputs.parameters, "the component declares no output parameter", here)
             for candidate in _existing(source, dag, here):
                 given = self._output_parameter(candidate, dag, here)
                 # kfp declares what a loop gives back as the list that its consumers see.
@@ -143,7 +153,7 @@ class Checker:
                     _same_parameter(given, wanted, here)
         for name, source in dag.artifact_outputs.items():
             here = spot.at("artifacts", name)
-            declared = _known(name, component.outputs.artifacts, "declared output artifact", here)
+            declared = _known(name, component.outputs.artifacts, "the component declares no output artifact", here)
             for candidate in _existing(source, dag, here):
                 made = self._output_artifact(candidate, dag, here)
                 if made is not None and not declared.is_list:
@@ -179,7 +189,7 @@ def _existing(source: OutputSource, dag: Dag, spot: Spot) -> Iterable[FromTask]:
 
 def _known(name: str, known: Mapping[str, T], what: str, spot: Spot) -> T:
     if name not in known:
-        raise spot.problem(f"there is no {what} {name!r}", nearest(name, known))
+        raise spot.problem(f"{what} {name!r}", nearest(name, known))
     return known[name]
 
 

@@ -59,7 +59,9 @@ def evaluate_condition(
     except CelError as problem:
         raise InvalidInput(f"the condition {expression[:200]} failed: {problem}", place=place) from problem
     if not isinstance(result, bool):
-        raise InvalidInput(f"the condition {expression[:200]} is not true or false, it is {str(result)[:40]!r}", place=place)
+        raise InvalidInput(
+            f"the condition {expression[:200]} is not true or false, it is {str(result)[:40]!r}", place=place
+        )
     return result
 
 
