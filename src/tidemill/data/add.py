@@ -29,6 +29,8 @@ def add_data(site: Site, actor: Actor, dvc: Dvc, request: AddRequest) -> Dataset
     place = locate(request.project_dir, request.path)
     if request.path.name.endswith(SUFFIX):
         raise InvalidInput("is a version file; name the data itself", place=str(request.path))
+    if ":" in place.data.relative_to(place.dvc_root).as_posix():
+        raise InvalidInput("has a colon in its name, which DVC takes for something else", place=str(request.path))
     if not place.data.exists():
         raise NotFound("there is no such file or folder", place=str(request.path))
     dvc.initialise(place.dvc_root, request.remote or _default_remote(site, place))

@@ -62,7 +62,7 @@ def pull(request: Reply) -> Reply:
 
 
 def states(request: Reply) -> Reply:
-    """How content stands to its versions: what DVC says of each output, empty when it is current."""
+    """How content stands to its versions: what DVC says of each output, nothing when it is current."""
     from dvc.repo import Repo
 
     with Repo(request["root"]) as repo:
@@ -82,17 +82,19 @@ class Complaints(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.messages: list[str] = []
+        self.kept: list[Reply] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message."""
-        self.messages.append(record.getMessage())
+        """Keep a message, and the number of the system's error behind it."""
+        problem = record.exc_info[1] if record.exc_info else None
+        message = record.getMessage() + (f": {problem}" if problem else "")
+        self.kept.append({"message": message, "errno": getattr(problem, "errno", None)})
 
 
 def answer(line: str, complaints: Complaints) -> Reply:
     """The reply to one request."""
     request = json.loads(line)
-    complaints.messages.clear()
+    complaints.kept.clear()
     try:
         os.chdir(request["root"])
         reply = OPERATIONS[request["operation"]](request)
@@ -103,10 +105,10 @@ def answer(line: str, complaints: Complaints) -> Reply:
             kinds = [kind.__name__ for kind in type(cause).__mro__]
             chain.append({"kinds": kinds, "message": str(cause), "errno": getattr(cause, "errno", None)})
             cause = cause.__cause__ or cause.__context__
-        return {"error": chain, "warnings": complaints.messages}
+        return {"error": chain, "warnings": complaints.kept}
     finally:
         os.chdir("/")
-    return {**reply, "warnings": complaints.messages}
+    return {**reply, "warnings": complaints.kept}
 
 
 def main() -> None:
@@ -114,8 +116,8 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # nothing that DVC prints may stand among the replies
     complaints = Complaints()
-    logging.getLogger("dvc").addHandler(complaints)
-    logging.getLogger("dvc_data").addHandler(complaints)
+    for name in ("dvc", "dvc_data", "dvc_objects"):
+        logging.getLogger(name).addHandler(complaints)
     for line in sys.stdin:
         replies.write(json.dumps(answer(line, complaints)) + "\n")
         replies.flush()

@@ -43,11 +43,11 @@ _KNOWN: tuple[tuple[str, type[TidemillError], str], ...] = (
 )
 
 
-def raise_error(chain: Sequence[dict[str, Any]], root: Path) -> NoReturn:
-    """Raise our error for an exception of DVC's and its causes, outermost first."""
-    message = chain[0]["message"] or chain[0]["kinds"][0]
+def raise_error(chain: Sequence[dict[str, Any]], warnings: Sequence[dict[str, Any]], root: Path) -> NoReturn:
+    """Raise our error for an exception of DVC's and its causes, outermost first, and what DVC warned of before."""
+    message = "\n".join([chain[0]["message"] or chain[0]["kinds"][0], *(one["message"] for one in warnings[:3])])
     place = str(root)
-    if any(link["errno"] in _FULL for link in chain):
+    if any(one["errno"] in _FULL for one in (*chain, *warnings)):
         raise StorageFull(message, place=place, remedy="free some space, then try again")
     if "unsaved files" in message:
         raise Conflict(message.split(" Use `")[0], place=place, remedy=_remedy("ConfirmRemoveError"))
@@ -58,11 +58,13 @@ def raise_error(chain: Sequence[dict[str, Any]], root: Path) -> NoReturn:
     raise RunFailed(f"DVC failed: {message}", place=place, remedy="dvc doctor says more of the set-up")
 
 
-def raise_warnings(warnings: Sequence[str], root: Path) -> None:
+def raise_warnings(warnings: Sequence[dict[str, Any]], root: Path) -> None:
     """Raise where DVC only warns though content is missing: a push that leaves files behind has failed."""
     for warning in warnings:
-        if _MISSING in warning:
-            raise NotFound(warning, place=str(root), remedy="pull the data first, or add it again: tidemill data add")
+        if _MISSING in warning["message"]:
+            raise NotFound(
+                warning["message"], place=str(root), remedy="pull the data first, or add it again: tidemill data add"
+            )
 
 
 def _remedy(name: str) -> str:

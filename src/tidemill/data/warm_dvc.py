@@ -43,19 +43,19 @@ class WarmDvc:
 
     def push(self, root: Path, dvc_files: Sequence[Path]) -> Transfer:
         """See `Dvc`."""
-        reply = self._ask("push", root, targets=[str(path) for path in dvc_files])
+        reply = self._ask("push", root, targets=_targets(root, dvc_files))
         raise_warnings(reply["warnings"], root)
         return Transfer(file_count=reply["file_count"])
 
     def pull(self, root: Path, dvc_files: Sequence[Path], *, force: bool) -> Transfer:
         """See `Dvc`."""
-        reply = self._ask("pull", root, targets=[str(path) for path in dvc_files], force=force)
+        reply = self._ask("pull", root, targets=_targets(root, dvc_files), force=force)
         return Transfer(file_count=reply["file_count"], changed_paths=tuple(reply["changed_paths"]))
 
     def states(self, root: Path, dvc_files: Sequence[Path]) -> dict[Path, DataState]:
         """See `Dvc`."""
-        found = self._ask("states", root, targets=[str(path) for path in dvc_files])["states"]
-        return {path: _state(found[str(path)]) for path in dvc_files}
+        found = self._ask("states", root, targets=_targets(root, dvc_files))["states"]
+        return {path: _state(found[target]) for path, target in zip(dvc_files, _targets(root, dvc_files), strict=True)}
 
     def close(self) -> None:
         """See `Dvc`; a child that is still at work is ended."""
@@ -82,7 +82,7 @@ class WarmDvc:
                 raise self._gone()
         reply: dict[str, Any] = json.loads(answer)
         if "error" in reply:
-            raise_error(reply["error"], root)
+            raise_error(reply["error"], reply["warnings"], root)
         return reply
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -92,12 +92,13 @@ class WarmDvc:
             environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
             with self._log.open("ab") as log:
                 self._child = subprocess.Popen(
-                    [str(self._find_python()), "-s", str(_PROGRAM)],
+                    # isolated: the folder of the program, with modules named like others', is not on its path
+                    [str(self._find_python()), "-I", "-X", "utf8", str(_PROGRAM)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
                     cwd="/",
-                    env={**environment, "DVC_NO_ANALYTICS": "1", "GIT_TERMINAL_PROMPT": "0", "PYTHONUTF8": "1"},
+                    env={**environment, "DVC_NO_ANALYTICS": "1", "GIT_TERMINAL_PROMPT": "0"},
                     start_new_session=True,  # an interrupt of ours must not end it in the middle of a write
                 )
         return self._child
@@ -123,6 +124,11 @@ class WarmDvc:
 
     def _gone(self) -> Unavailable:
         return Unavailable("DVC ended in the middle of its work", place=str(self._log), remedy="try again")
+
+
+def _targets(root: Path, dvc_files: Sequence[Path]) -> list[str]:
+    """Names below the root, where the child works: DVC takes a colon in a target for something else."""
+    return [path.relative_to(root).as_posix() for path in dvc_files]
 
 
 def _state(changes: Sequence[str]) -> DataState:
