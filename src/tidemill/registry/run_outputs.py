@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from tidemill.access import Actor, Role
 from tidemill.artifacts import Artifact, artifact
@@ -25,10 +26,14 @@ class RunOutputs:
 
     def artifact(self, reference: str) -> Artifact:
         """The artifact `task.output`; `NotFound` when the run has none, `InvalidInput` when it is no artifact."""
-        found = run_output(self._site, self._reader, self._run_id, reference)
+        found = self.output(reference)
         if not isinstance(found, Artifact):
             raise InvalidInput("is not one artifact", place=reference, remedy="name an artifact as TASK.OUTPUT")
         return found
+
+    def output(self, reference: str) -> Any:
+        """The output `task.output`: an artifact, a list of them, or a parameter's value; `NotFound`."""
+        return run_output(self._site, self._reader, self._run_id, reference)
 
     def task(self, reference: str) -> Task:
         """The task behind `task.output`, by its path or its name; `NotFound`."""

@@ -57,6 +57,12 @@ def check_tuning_transition(old: TuningState, new: TuningState) -> None:
         raise Conflict(f"this tuning is {old}, it cannot become {new}")
 
 
+def check_trial_transition(old: TrialState, new: TrialState) -> None:
+    """Raise `Conflict` unless a trial may go from `old` to `new`."""
+    if new not in TRIAL_TRANSITIONS[old]:
+        raise Conflict(f"this trial is {old}, it cannot become {new}")
+
+
 class Direction(StrEnum):
     """Which way the objective is better."""
 
@@ -68,8 +74,9 @@ class Direction(StrEnum):
 class TuningRequest:
     """A search over the parameters of a pipeline.
 
-    `objective` is `TASK.metrics.NAME` (a value of the task's metrics artifact, as `TASK.ARTIFACT.NAME`) or
-    `TASK.PARAMETER`; `parameters` are fixed for all trials; `seed` makes the choices repeatable for the same history.
+    `objective` is `TASK.ARTIFACT.NAME` (a number in a metrics artifact, such as `evaluate.metrics.val_mae`),
+    `TASK.PARAMETER`, or the name of a metric that one task reports. `parameters` are fixed for all trials; `seed`
+    makes the choices repeatable for the same history.
     """
 
     pipeline: Pipeline
@@ -80,14 +87,17 @@ class TuningRequest:
     parallel: int = 2
     seed: int = 0
     name: str = "tuning"
-    experiment: str | None = None
+    experiment: str = "Default"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One point of the space and the run that measures it; `value` is the objective, None until it succeeded."""
+    """One point of the space and the run that measures it; `value` is the objective, None until it succeeded.
+
+    A driver that claimed it has until `claimed_until` to submit the run; then another takes over.
+    """
 
     number: int
     state: TrialState
@@ -95,8 +105,10 @@ class Trial:
     run_id: str | None
     value: float | None
     reason: str | None
+    claimed_until: datetime
     started_at: datetime
     finished_at: datetime | None
+    generation: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +127,8 @@ class Tuning:
     trials_wanted: int
     parallel: int
     seed: int
+    experiment: str
+    origin: dict[str, Any]
     trials: tuple[Trial, ...]
     created_by: str
     created_at: datetime
