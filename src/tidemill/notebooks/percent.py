@@ -11,7 +11,7 @@ from tidemill.notebooks.model import Cell, Notebook
 _MARKER = re.compile(r"^#\s*%%(?P<rest>.*)$")
 _KIND = re.compile(r"\[(?P<kind>markdown|md|raw|code)\]")
 _TAGS = re.compile(r"\btags\s*=\s*(?P<list>\[[^\]]*\])")
-_MAGIC = re.compile(r"^# ?(?P<magic>[%!][^%\s].*|%%\w.*)$")
+_MAGIC = re.compile(r"^# ?(?P<magic>%{1,2}[A-Za-z].*|![^!\s=].*)$")
 
 
 def read_percent(text: str, *, file_name: str) -> Notebook:

@@ -1,0 +1,280 @@
+"""What a step does to the notebook's names, branch by branch: what it needs from before and leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tidemill.notebooks.facts import CallFact, Facts, Spot
+from tidemill.notebooks.mutation import method_changes
+
+MAX_CALL_DEPTH = 30
+
+
+@dataclass(slots=True)
+class Path:
+    """The state on one path through the code: which names are surely bound, with their facts."""
+
+    bound: set[str] = field(default_factory=set)
+    facts: dict[str, Facts] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    ended: bool = False
+
+    def copy(self) -> Path:
+        return Path(set(self.bound), dict(self.facts), set(self.gone), self.ended)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """A name that was read before it was surely bound. Not `hard`: only perhaps, or guarded by `except NameError`."""
+
+    spot: Spot
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """An object changed in place, surely or perhaps (by a method that is not known)."""
+
+    spot: Spot
+    surely: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is known of names that come from before: facts, same objects, and whether an import bound them."""
+
+    facts_of: Callable[[str], Facts | None] = lambda name: None
+    linked_to: Callable[[str], dict[str, bool]] = lambda name: {}
+    is_import: Callable[[str], bool] = lambda name: False
+
+
+class FlowRecorder:
+    """The recorder of a step's own statements; see `Recorder`.
+
+    `uses`, `defined`, `mutated`, `deleted` grow as the code is walked; `bound` are names surely bound at its end.
+    """
+
+    def __init__(self, outside: Outside) -> None:
+        self.uses: dict[str, Use] = {}
+        self.defined: dict[str, Spot] = {}
+        self.mutated: dict[str, Mutation] = {}
+        self.deleted: dict[str, Spot] = {}
+        self.imported: set[str] = set()
+        self.patched: dict[str, Spot] = {}
+        self.links: dict[str, dict[str, bool]] = {}
+        self.torn: list[tuple[str, str, Spot]] = []
+        self.forgiving = 0
+        self._forgiven: set[str] = set()
+        self._outside = outside
+        self._path = Path()
+
+    # --- branches
+
+    @property
+    def ended(self) -> bool:
+        """True when this path cannot go on (raise, break)."""
+        return self._path.ended
+
+    @ended.setter
+    def ended(self, value: bool) -> None:
+        self._path.ended = value
+
+    @property
+    def bound(self) -> set[str]:
+        """The names surely bound on this path."""
+        return self._path.bound
+
+    @property
+    def gone(self) -> set[str]:
+        """The names surely deleted on this path."""
+        return self._path.gone
+
+    @property
+    def facts(self) -> dict[str, Facts]:
+        """The facts of names bound on this path."""
+        return self._path.facts
+
+    def branch(self) -> Path:
+        """The state now, to come back to."""
+        return self._path.copy()
+
+    def switch(self, path: Path) -> Path:
+        """Go on from a state; gives the one that was in place."""
+        left, self._path = self._path, path.copy()
+        return left
+
+    def may_have(self, path: Path) -> None:
+        """Something of another path may have run before this one (a handler after its try)."""
+        for name, facts in path.facts.items():
+            self._path.facts.setdefault(name, facts)
+
+    def join(self, other: Path) -> None:
+        """This path or the other one was taken."""
+        mine = self._path
+        if mine.ended != other.ended:
+            mine.bound = set(other.bound) if mine.ended else mine.bound
+            mine.gone = set(other.gone) if mine.ended else mine.gone
+        else:
+            mine.bound &= other.bound
+            mine.gone &= other.gone
+        for name, facts in other.facts.items():
+            mine.facts[name] = facts.joined(mine.facts[name]) if name in mine.facts else facts
+        mine.ended = mine.ended and other.ended
+
+    # --- events
+
+    def use(self, name: str, spot: Spot, *, called: bool) -> None:
+        self._read(name, spot, hard=True)
+        facts = self.facts_of(name)
+        if facts is not None and not facts.is_value:
+            self._run_later(facts, called=called, seen={name}, depth=0)
+
+    def reach(self, name: str, spot: Spot) -> None:
+        self._read(name, spot, hard=False)
+        facts = self.facts_of(name)
+        if facts is not None and not facts.is_value:
+            self._run_later(facts, called=False, seen={name}, depth=0)
+
+    def _read(self, name: str, spot: Spot, *, hard: bool) -> None:
+        if name in self._path.bound:
+            return
+        if self.forgiving:
+            self._forgiven.add(name)
+        hard = hard and not self.forgiving and name not in self.defined
+        before = self.uses.get(name)
+        if before is None or (hard and not before.hard):
+            self.uses[name] = Use(spot=spot, hard=hard)
+
+    def _run_later(self, facts: Facts, *, called: bool, seen: set[str], depth: int) -> None:
+        """Code that a value carries runs, surely when it is called, else perhaps: apply what it does."""
+        for name, spot in facts.late.items():
+            if name in seen:
+                continue
+            # an object's methods may run much later, so what a class reaches for need not be there yet
+            self._read(name, spot, hard=called and not facts.is_class and not facts.is_instance)
+            inner = self.facts_of(name)
+            if inner is not None and not inner.is_value and depth < MAX_CALL_DEPTH:
+                seen.add(name)
+                self._run_later(inner, called=called, seen=seen, depth=depth + 1)
+        if not called:
+            return
+        for name, surely in facts.mutates.items():
+            self.mutate(name, facts.late.get(name, Spot(cell=0, line=0)), surely=surely)
+        for method in facts.method_calls:
+            self.method(method.name, method.method, method.spot, inplace=method.inplace)
+        for fact in facts.calls:
+            self._arguments(fact, own=facts.parameters)
+        for name, spot in facts.writes.items():
+            surely = name in facts.surely_writes and depth == 0
+            self._bind(name, spot, None, surely=surely)
+
+    def define(self, name: str, spot: Spot, facts: Facts | None) -> None:
+        self._bind(name, spot, facts, surely=True)
+
+    def _bind(self, name: str, spot: Spot, facts: Facts | None, *, surely: bool) -> None:
+        self.defined[name] = spot
+        self.deleted.pop(name, None)
+        self.imported.discard(name)
+        for other in self.links.pop(name, {}):
+            self.links.get(other, {}).pop(name, None)
+        if surely:
+            self._path.bound.add(name)
+            self._path.gone.discard(name)
+            self._path.facts.pop(name, None)
+        if facts is not None:
+            self._path.facts[name] = facts
+
+    def delete(self, name: str, spot: Spot) -> None:
+        self.deleted[name] = spot
+        self._path.bound.discard(name)
+        self._path.gone.add(name)
+        self._path.facts.pop(name, None)
+
+    def link(self, name: str, source: str, spot: Spot, *, part: bool) -> None:
+        if self.holds_import(source):
+            return
+        self.links.setdefault(name, {})[source] = part
+        self.links.setdefault(source, {})[name] = part
+        if source not in self._path.bound and not part:
+            # both names leave this step together, so that they stay one object
+            self.mutated.setdefault(source, Mutation(spot=spot, surely=False))
+
+    def mutate(self, name: str, spot: Spot, *, surely: bool) -> None:
+        self._mutate(name, spot, surely=surely, seen=set())
+
+    def _mutate(self, name: str, spot: Spot, *, surely: bool, seen: set[str]) -> None:
+        if self.holds_import(name):
+            self.patched.setdefault(name, spot)
+            return
+        before = self.mutated.get(name)
+        if before is None or (surely and not before.surely):
+            self.mutated[name] = Mutation(spot=spot, surely=surely)
+        seen.add(name)
+        for other, part in {**self.links.get(name, {})}.items():
+            if other not in seen:
+                self._mutate(other, spot, surely=surely and not part, seen=seen)
+        if name in self._path.bound:
+            return
+        for other, part in self._outside.linked_to(name).items():
+            if part:
+                self.torn.append((name, other, spot))
+            elif other not in seen and surely:
+                self._read(other, spot, hard=False)
+                self._mutate(other, spot, surely=surely, seen=seen)
+
+    def forgave(self, name: str) -> bool:
+        """True when the name was read under an `except NameError`."""
+        return name in self._forgiven
+
+    def method(self, name: str, method: str, spot: Spot, *, inplace: bool) -> None:
+        if self.holds_import(name):
+            return
+        facts = self.facts_of(name)
+        if facts is not None and facts.is_instance and method in facts.methods:
+            changes: bool | None = facts.methods[method]
+            self._run_later(facts, called=True, seen={name}, depth=0)
+        else:
+            changes = method_changes(method, inplace=inplace)
+        if changes is not False:
+            self.mutate(name, spot, surely=changes is True)
+
+    def call(self, fact: CallFact) -> None:
+        self._arguments(fact, own=())
+
+    def _arguments(self, fact: CallFact, *, own: tuple[str, ...]) -> None:
+        callee = self.facts_of(fact.callee)
+        if callee is None or callee.is_class:
+            return
+        changed = self._changed_parameters(callee, depth=0)
+        given = dict(zip(callee.parameters, fact.arguments, strict=False))
+        given.update(fact.keywords)
+        for parameter, name in given.items():
+            if parameter in changed and name is not None and name not in own:
+                self.mutate(name, fact.spot, surely=True)
+
+    def _changed_parameters(self, facts: Facts, *, depth: int) -> set[str]:
+        changed = set(facts.mutated_parameters)
+        for fact in facts.calls:
+            callee = self.facts_of(fact.callee)
+            if callee is None or callee.is_class or depth > MAX_CALL_DEPTH or callee is facts:
+                continue
+            inner = self._changed_parameters(callee, depth=depth + 10)
+            given = {**dict(zip(callee.parameters, fact.arguments, strict=False)), **fact.keywords}
+            changed |= {name for parameter, name in given.items() if parameter in inner and name in facts.parameters}
+        return changed
+
+    def facts_of(self, name: str) -> Facts | None:
+        if name in self._path.facts:
+            return self._path.facts[name]
+        return None if name in self._path.bound else self._outside.facts_of(name)
+
+    def holds_import(self, name: str) -> bool:
+        """True when an import bound the name, here or before."""
+        if name in self.imported:
+            return True
+        return name not in self._path.bound and self._outside.is_import(name)
+
+    def bind_import(self, names: list[str]) -> None:
+        """These names were just bound by an import that can be repeated anywhere."""
+        self.imported.update(names)

@@ -1,0 +1,105 @@
+"""State that is no variable: process settings, reflection, files; repeated in later steps, or warned of."""
+
+from __future__ import annotations
+
+import ast
+
+from tidemill.notebooks.analysis import Analysis, StepFlow
+from tidemill.notebooks.facts import Spot
+from tidemill.notebooks.prelude import prelude_parameters
+from tidemill.notebooks.settings import Setting
+
+WRITERS = frozenset(
+    """
+    to_csv to_parquet to_json to_excel to_pickle to_feather to_hdf to_sql dump save savez savetxt save_model write_text
+    write_bytes savefig imwrite save_pretrained write_csv write_parquet
+    """.split()
+)
+
+
+def settle_hidden_state(analysis: Analysis) -> None:
+    """Give every step the parameters of the prelude and the settings of the steps above; warn of the rest."""
+    for flow in analysis.flows.values():
+        flow.parameters |= set(prelude_parameters(analysis.prelude, analysis.parameters))
+    for flow in analysis.flows.values():
+        _warn_of_reflection(analysis, flow)
+        for setting in flow.walked.settings:
+            _repeat(analysis, flow, setting)
+        for name, spot in flow.recorder.patched.items():
+            if not any(setting.spot.cell == spot.cell for setting in flow.walked.settings):
+                _warn_later(analysis, flow, f"the module `{name}` is changed here", spot)
+        for name, other, spot in flow.recorder.torn:
+            analysis.outline.warn(
+                f"`{name}` may be a part of `{other}`, made in another step: a change to it does not reach `{other}`",
+                spot.cell, spot.line,
+            )  # fmt: skip
+    _warn_of_files(analysis)
+
+
+def _later(analysis: Analysis, flow: StepFlow) -> list[StepFlow]:
+    index = analysis.graph.index
+    return [other for other in analysis.flows.values() if index(other.step.name) > index(flow.step.name)]
+
+
+def _repeat(analysis: Analysis, flow: StepFlow, setting: Setting) -> None:
+    others = _later(analysis, flow)
+    if setting.variables and others:
+        names = ", ".join(f"`{name}`" for name in setting.variables)
+        _warn_later(analysis, flow, f"this setting of the process depends on {names}", setting.spot)
+        return
+    for other in others:
+        other.settings.append(setting)
+        for module in setting.modules:
+            if module not in other.recorder.uses and not analysis.prelude.recorder.holds_import(module):
+                binding = flow.walked.binding_of(module) or next((b for b in flow.imports if module in b.names), None)
+                if binding is not None and binding not in other.imports:
+                    other.imports.append(binding)
+
+
+def _warn_later(analysis: Analysis, flow: StepFlow, what: str, spot: Spot) -> None:
+    others = _later(analysis, flow)
+    if others:
+        names = ", ".join(f"{other.step.name} (cell {other.step.numbers[0]})" for other in others)
+        analysis.outline.warn(f"{what}; later steps run without it: {names}", spot.cell, spot.line)
+
+
+def _warn_of_reflection(analysis: Analysis, flow: StepFlow) -> None:
+    for name, spot in flow.walked.reflection:
+        if not flow.step.tags.needs and not flow.step.tags.provides:
+            analysis.outline.warn(
+                f"{name}() can reach names that the analysis does not see; add needs: and provides: tags",
+                spot.cell, spot.line,
+            )  # fmt: skip
+
+
+def _warn_of_files(analysis: Analysis) -> None:
+    """A file written in one step and named in another may not be there: steps do not share a folder."""
+    written: dict[str, tuple[str, Spot]] = {}
+    for step in analysis.outline.steps:
+        for prepared in step.cells:
+            for node in ast.walk(prepared.tree):
+                for text in _written(node):
+                    written.setdefault(text, (step.name, Spot(cell=prepared.cell.number, line=getattr(node, "lineno", 1))))
+    for step in analysis.outline.steps:
+        for prepared in step.cells:
+            for node in ast.walk(prepared.tree):
+                text = node.value if isinstance(node, ast.Constant) else None
+                if not isinstance(text, str) or text not in written or written[text][0] == step.name:
+                    continue
+                other, spot = written[text]
+                analysis.outline.warn(
+                    f"the file {text!r} is written by the step {other} (cell {spot.cell}); steps share variables, not files",
+                    prepared.cell.number, node.lineno,
+                )  # fmt: skip
+
+
+def _written(node: ast.AST) -> list[str]:
+    if not isinstance(node, ast.Call):
+        return []
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    if name == "open" and len(texts) > 1 and set(texts[1]) & set("wax"):
+        return texts[:1]
+    return texts[:1] if name in WRITERS else []
+
+

@@ -1,0 +1,120 @@
+"""The program of a step: what the step runtime gets to run, as JSON (see `tidemill_runtime.step`)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidemill.notebooks.analysis import Analysis, StepFlow
+from tidemill.notebooks.facts import Facts
+from tidemill.notebooks.flow import FlowRecorder
+from tidemill.notebooks.magics import PreparedCell
+from tidemill.notebooks.metrics import metric_names
+
+SCHEMA_VERSION = 1
+MAX_ARGUMENT_BYTES = 96 * 1024
+"""Linux takes at most 128 KiB in one argument of a command line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Names of a step's artifacts on the wire that are not variables, None when it has none of the kind."""
+
+    report: str | None = None
+    metrics: str | None = None
+    random_input: str | None = None
+    random_output: str | None = None
+    known: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def step_program(analysis: Analysis, flow: StepFlow, wiring: Wiring, modules: dict[str, str]) -> dict[str, Any]:
+    """The program of one step."""
+    prelude = analysis.outline.prelude
+    program: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "notebook": analysis.outline.notebook.file_name,
+        "step": flow.step.name,
+        "parameters": {name: analysis.parameters[name].python_type for name in sorted(flow.parameters)},
+        "prelude": [_cell(prepared) for prepared in prelude],
+        "imports": [{"cell": b.spot.cell, "code": b.source} for b in sorted(flow.imports, key=lambda b: b.spot)],
+        "settings": [{"cell": s.spot.cell, "code": s.source} for s in flow.settings],
+        "cells": [_cell(prepared) for prepared in flow.step.cells],
+        "inputs": sorted(flow.inputs),
+        "outputs": [_output(analysis, flow, name) for name in sorted(flow.outputs)],
+        "metrics": metric_names(flow.step, flow.recorder.facts, analysis) if wiring.metrics else [],
+        "watched": _watched(analysis, flow),
+        "artifacts": {
+            "report": wiring.report,
+            "metrics": wiring.metrics,
+            "random_input": wiring.random_input,
+            "random_output": wiring.random_output,
+        },
+    }
+    if modules:
+        program["modules"] = modules
+    return program
+
+
+def _cell(prepared: PreparedCell) -> dict[str, Any]:
+    made: dict[str, Any] = {"cell": prepared.cell.number, "code": prepared.code}
+    if prepared.cell.source != prepared.code:
+        made["source"] = prepared.cell.source
+    if prepared.capture is not None:
+        made["capture"] = prepared.capture
+    return made
+
+
+def _output(analysis: Analysis, flow: StepFlow, name: str) -> dict[str, Any]:
+    """`known` are globals that the analysis gives to whoever takes the output, so that its artifact need not."""
+    facts = flow.recorder.facts.get(name)
+    known = sorted(_reached(facts, flow.recorder)) if facts is not None and not facts.is_value else []
+    return {"name": name, "known": known} if known else {"name": name}
+
+
+def _reached(facts: Facts, recorder: FlowRecorder) -> set[str]:
+    found: set[str] = set()
+    waiting = [facts]
+    while waiting:
+        for name in waiting.pop().late:
+            if name not in found:
+                found.add(name)
+                inner = recorder.facts_of(name)
+                if inner is not None and not inner.is_value:
+                    waiting.append(inner)
+    return found
+
+
+def _watched(analysis: Analysis, flow: StepFlow) -> list[str]:
+    """Inputs that a later step takes in the same version: the step must not change them unseen."""
+    index = analysis.graph.index
+    here = flow.step.name
+    later = [other for other in analysis.flows.values() if index(other.step.name) > index(here)]
+    return sorted(
+        name
+        for name, producer in flow.inputs.items()
+        if any(other.inputs.get(name) == producer for other in later)
+    )
+
+
+def program_arguments(program: dict[str, Any]) -> list[str]:
+    """`--program` arguments; nothing in them means anything to KFP's placeholders, Kubernetes or Argo.
+
+    `{{...}}` is a placeholder to KFP and Argo, `$(...)` one to Kubernetes; a long program is cut into several arguments.
+    """
+    text = json.dumps(program, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = text.replace("$", "\\u0024")
+    text = text.replace("{{", "{\\u007b")
+    text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    arguments: list[str] = []
+    for part in _parts(text):
+        arguments += ["--program", part]
+    return arguments
+
+
+def _parts(text: str) -> list[str]:
+    if len(text.encode()) <= MAX_ARGUMENT_BYTES:
+        return [text]
+    size = MAX_ARGUMENT_BYTES // 4  # a character has up to four bytes
+    return [text[start : start + size] for start in range(0, len(text), size)]
