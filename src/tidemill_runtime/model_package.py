@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
@@ -265,6 +266,9 @@ def _load_file(file: Path, metadata: PackageMetadata, allow_pickle: bool) -> Any
             "signed is loaded",
             place=str(file),
         )
+    if metadata.format == "pickle":
+        with open(file, "rb") as stream:
+            return pickle.load(stream)
     import joblib
 
     return joblib.load(file)

@@ -42,7 +42,8 @@ class Batcher:
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
         self._seconds_per_call = 0.0
-        self._seconds_per_row = IN_LOOP_SECONDS  # until measured, every batch runs in the worker thread
+        self._seconds_per_row = 1.0  # until measured, every batch runs in the worker thread
+        self._correction = 1.0
         self.batches = 0
         self.rows = 0
 
@@ -68,7 +69,7 @@ class Batcher:
         alone = min(self._timed(rows[:1]) for _ in range(3))
         together = min(self._timed(rows) for _ in range(3)) if count > 1 else alone
         self._seconds_per_row = max(0.0, together - alone) / max(1, count - 1)
-        self._seconds_per_call = alone
+        self._seconds_per_call, self._correction = alone, 1.0
 
     def close(self) -> None:
         """Stop the worker thread."""
@@ -91,14 +92,22 @@ class Batcher:
     def _start_batch(self) -> None:
         batch, rows = self._take()
         expected = self._seconds_per_call + self._seconds_per_row * rows
-        if expected <= IN_LOOP_SECONDS:
-            self._deliver(batch, _run(self._predict, [query for query, _ in batch]))
+        if expected * self._correction <= IN_LOOP_SECONDS:
+            self._deliver(batch, self._run(expected, [query for query, _ in batch]))
             self._next()
             return
         running = self._loop.run_in_executor(  # type: ignore[union-attr] # set by submit
-            self._worker, _run, self._predict, [query for query, _ in batch]
+            self._worker, self._run, expected, [query for query, _ in batch]
         )
         running.add_done_callback(lambda done: self._from_worker(batch, done))
+
+    def _run(self, expected: float, queries: List[Query]) -> List[Any]:
+        started = time.perf_counter()
+        results = _run(self._predict, queries)
+        took = time.perf_counter() - started
+        # rows in a request may cost more than the sample's did: believe what happens, slowly
+        self._correction += 0.1 * (took / max(expected, 1e-6) - self._correction)
+        return results
 
     def _take(self) -> Tuple[List[Tuple[Query, asyncio.Future[Any]]], int]:
         batch = [self._waiting.popleft()]

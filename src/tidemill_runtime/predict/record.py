@@ -65,6 +65,10 @@ class PredictionLog:
         deadline = time.monotonic() + seconds
         while not self.flush() and time.monotonic() < deadline:
             time.sleep(0.01)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the socket."""
         self._disconnect()
 
     def _tick(self) -> None:
