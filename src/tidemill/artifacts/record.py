@@ -50,3 +50,8 @@ def record_edges(
 def record_prepared(connection: Connection, artifacts: Sequence[Artifact]) -> None:
     """Add artifacts made by `prepare_artifact`, in the caller's transaction."""
     store.insert_artifacts(connection, artifacts)
+
+
+def forget_edges(connection: Connection, task_ids: Sequence[str], *, namespace_id: str) -> None:
+    """Remove the edges of tasks that will run anew, in the caller's transaction."""
+    store.delete_edges(connection, namespace_id, task_ids)

@@ -232,3 +232,10 @@ def _edge(row: RowMapping) -> Edge:
         port=row["port"],
         position=row["position"],
     )
+
+
+def delete_edges(connection: Connection, namespace_id: str, task_ids: Sequence[str]) -> None:
+    """Remove all edges of some tasks."""
+    for start in range(0, len(task_ids), 500):
+        some = edge_rows.c.task_id.in_(task_ids[start : start + 500])
+        connection.execute(delete(edge_rows).where(edge_rows.c.namespace_id == namespace_id, some))

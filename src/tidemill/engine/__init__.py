@@ -1,20 +1,16 @@
 """The engine: a pipeline becomes a run; claims, scheduling, caching, launchers and logs."""
 
-from tidemill.engine.model import (
-    FINAL_STATES,
-    Attempt,
-    Failure,
-    LogPiece,
-    Metric,
-    Run,
-    RunRequest,
-    State,
-    Task,
-    TaskKind,
-)
+from tidemill.engine.cancel import cancel_run
+from tidemill.engine.find import get_run, list_attempts, list_metrics, list_runs, list_tasks
+from tidemill.engine.logs import read_log
+from tidemill.engine.model import Attempt, Failure, LogPiece, Metric, Run, RunRequest, State, Task, TaskKind
+from tidemill.engine.options import WorkerOptions
+from tidemill.engine.outputs import run_output
+from tidemill.engine.resume import resume_run
+from tidemill.engine.submit import submit_run
+from tidemill.engine.worker import Worker, open_worker
 
 __all__ = [
-    "FINAL_STATES",
     "Attempt",
     "Failure",
     "LogPiece",
@@ -24,4 +20,17 @@ __all__ = [
     "State",
     "Task",
     "TaskKind",
+    "Worker",
+    "WorkerOptions",
+    "cancel_run",
+    "get_run",
+    "list_attempts",
+    "list_metrics",
+    "list_runs",
+    "list_tasks",
+    "open_worker",
+    "read_log",
+    "resume_run",
+    "run_output",
+    "submit_run",
 ]

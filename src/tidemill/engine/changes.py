@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, update
 
 from tidemill.artifacts import Artifact, Edge, record_edges
 from tidemill.artifacts.record import record_prepared
@@ -234,6 +234,10 @@ def _write_run(connection: Connection, graph: RunGraph) -> None:
     }
     if graph.is_over:
         values["claimed_by"] = None
+    else:
+        # Somebody may have asked to stop the run since we read it: that is not overwritten.
+        asked = run_rows.c.state == State.CANCELING.value
+        values["state"] = case((asked, State.CANCELING.value), else_=graph.state.value)
     connection.execute(
         update(run_rows).where(run_rows.c.namespace_id == graph.namespace_id, run_rows.c.id == graph.id).values(values)
     )

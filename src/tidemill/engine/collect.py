@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tidemill.artifacts import Artifact, ArtifactStore, Content, NewArtifact
+from tidemill.artifacts import Artifact, ArtifactStore, Content, Direction, Edge, NewArtifact
 from tidemill.artifacts.record import prepare_artifact
 from tidemill.base.errors import InvalidInput
 from tidemill.base.site import Site
@@ -171,4 +171,14 @@ def _metrics(artifacts: Mapping[str, list[Artifact]]) -> list[MetricPoint]:
         if one.type == _METRICS_TYPE
         for key, value in one.metadata.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+
+
+def edges_of(run_id: str, node: Node) -> list[Edge]:
+    """What a task that has ended well read and made, as edges."""
+    return [
+        Edge(run_id=run_id, task_id=node.id, artifact_id=one.id, direction=direction, port=port, position=position)
+        for direction, ports in ((Direction.INPUT, node.artifacts), (Direction.OUTPUT, node.out_artifacts))
+        for port, found in ports.items()
+        for position, one in enumerate(found)
     ]

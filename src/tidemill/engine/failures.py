@@ -60,6 +60,16 @@ def failure_of_error(problem: TidemillError, *, task: str, run_id: str) -> Failu
     )
 
 
+def failure_of_timeout(seconds: float, *, task: str, run_id: str, log: Path) -> Failure:
+    """The failure of a step that took too long."""
+    return Failure(
+        message=f"the step took longer than its {seconds:g} s and was ended",
+        task=task,
+        log_tail=log_tail(log),
+        remedy=f"tidemill runs resume {run_id}",
+    )
+
+
 def _text(value: object) -> str | None:
     return None if value is None else str(value)[:100_000]
 

@@ -47,7 +47,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.RUNNING: frozenset(
         {State.PENDING, State.SUCCEEDED, State.FAILED, State.CANCELED, State.PAUSED, State.CANCELING}
     ),
-    State.CANCELING: frozenset({State.CANCELED}),
+    # It may have ended before it was stopped.
+    State.CANCELING: frozenset({State.CANCELED, State.SUCCEEDED, State.FAILED}),
     State.PAUSED: frozenset({State.PENDING, State.CANCELED, State.CANCELING}),
     # What did not succeed can be resumed.
     State.FAILED: frozenset({State.PENDING}),
