@@ -19,6 +19,8 @@ MAX_TURNS = 4
 IN_LOOP_SECONDS = 0.003
 """A batch expected to take longer runs in the worker thread, so that health checks are answered meanwhile."""
 
+SLOW_SECONDS = 0.05
+
 Outputs = List[List[Any]]
 Predict = Callable[[Any], Outputs]
 """Rows (lists or a 2-D array) in; for each output of the signature one list with an item per row."""
@@ -65,7 +67,11 @@ class Batcher:
 
     def measure(self, rows: Any, count: int) -> None:
         """Learn from sample rows what one call and one row cost; the first, cold call does not count."""
-        self._predict(rows[:1])
+        if self._timed(rows[:1]) > SLOW_SECONDS:
+            self._seconds_per_call = alone = self._timed(rows[:1])
+            self._seconds_per_row, self._correction = 0.0, 1.0
+            if alone > SLOW_SECONDS:
+                return  # far from the loop whatever a row costs: no need to make the start longer
         alone = min(self._timed(rows[:1]) for _ in range(3))
         together = min(self._timed(rows) for _ in range(3)) if count > 1 else alone
         self._seconds_per_row = max(0.0, together - alone) / max(1, count - 1)

@@ -7,6 +7,9 @@ from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 from tidemill_runtime.model_package import NUMPY_TYPES, PackageMetadata
 from tidemill_runtime.predict.refusal import bad_request
 
+EXACT_FLOAT = 2.0**53
+"""Beyond it a float does not say which integer was meant."""
+
 _FLOATS = ("FP64", "FP32", "FP16")
 _NUMBERS: FrozenSet[type] = frozenset((float, int))
 _JSON_TYPES: Dict[str, FrozenSet[type]] = {
@@ -75,7 +78,7 @@ def check_value(value: Any, datatype: str, nullable: bool, place: str) -> Any:
         return None if datatype == "BYTES" else float("nan")
     if type(value) in _JSON_TYPES[datatype]:
         return value
-    if type(value) is float and "INT" in datatype and value.is_integer():
+    if type(value) is float and "INT" in datatype and value.is_integer() and abs(value) <= EXACT_FLOAT:
         return int(value)  # a client whose language has only one kind of number
     raise bad_request(f"{place} is {_shown(value)}, the model takes {datatype}")
 

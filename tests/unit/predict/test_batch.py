@@ -68,6 +68,8 @@ def test_an_unmeasured_or_slow_model_runs_in_the_worker_thread_and_a_quick_one_i
     batcher = Batcher(predict)
     asyncio.run(gather(batcher, query([1.0])))
     assert predict.threads == {"predict_0"}
+    batcher.close()
+    batcher = Batcher(predict)
     batcher.measure([[1.0]] * 4, 4)
     predict.threads.clear()
     asyncio.run(gather(batcher, query([1.0])))
