@@ -10,6 +10,7 @@ from typing import Any
 from tidemill.base.errors import InvalidInput
 from tidemill.notebooks.analysis import Analysis
 from tidemill.notebooks.block_yaml import block_yaml
+from tidemill.notebooks.data_inputs import with_data_files
 from tidemill.notebooks.files import data_files
 from tidemill.notebooks.hidden_state import settle_hidden_state
 from tidemill.notebooks.model import CompiledNotebook
@@ -52,11 +53,14 @@ def compile_notebook(
         python=_python(outlined, python),
         modules=modules,
     )
-    spec = make_spec(analysis, target)
-    return _compiled(analysis, target, spec, path.parent)
+    files = {step.task: data_files(analysis, analysis.flows[step.name], path.parent) for step in outlined.steps}
+    spec = with_data_files(make_spec(analysis, target), files)
+    return _compiled(analysis, target, spec, files)
 
 
-def _compiled(analysis: Analysis, target: Target, spec: dict[str, Any], folder: Path) -> CompiledNotebook:
+def _compiled(
+    analysis: Analysis, target: Target, spec: dict[str, Any], files: dict[str, tuple[str, ...]]
+) -> CompiledNotebook:
     platform = make_platform(analysis)
     text = block_yaml(spec)
     steps = analysis.outline.steps
@@ -68,7 +72,7 @@ def _compiled(analysis: Analysis, target: Target, spec: dict[str, Any], folder: 
         requirements=target.requirements,
         python=target.python,
         source_map={step.task: step.numbers for step in steps},
-        files={step.task: data_files(analysis, analysis.flows[step.name], folder) for step in steps},
+        files=files,
         warnings=tuple(dict.fromkeys(analysis.outline.warnings)),
         notes=tuple(dict.fromkeys(analysis.outline.notes)),
     )

@@ -103,14 +103,18 @@ def program_arguments(program: dict[str, Any]) -> list[str]:
 
     `{{...}}` is a placeholder to KFP and Argo, `$(...)` one to Kubernetes; a long program is cut into several arguments.
     """
-    text = json.dumps(program, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    text = text.replace("$", "\\u0024")
-    text = text.replace("{{", "{\\u007b")
-    text = re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
     arguments: list[str] = []
-    for part in _parts(text):
+    for part in _parts(escaped_json(program)):
         arguments += ["--program", part]
     return arguments
+
+
+def escaped_json(value: object) -> str:
+    """JSON in which nothing means anything to KFP's placeholders, Kubernetes or Argo."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = text.replace("$", "\\u0024")
+    text = text.replace("{{", "{\\u007b")
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _parts(text: str) -> list[str]:
