@@ -1,0 +1,81 @@
+"""The program of a step: the cells to run and the names that go in and out, as the compiler wrote them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class CellCode:
+    """Code of a cell; `source` is what its author wrote, `capture` the variable of `%%capture` ("" for none)."""
+
+    cell: int
+    code: str
+    source: str
+    capture: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """A variable to hand out; `known` are globals of its functions that consumers get by other ways."""
+
+    name: str
+    known: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StepProgram:
+    """One step of a notebook; the last four are names of artifacts, None when the step has none of the kind."""
+
+    notebook: str
+    step: str
+    parameters: Mapping[str, str]
+    prelude: Tuple[CellCode, ...]
+    imports: Tuple[CellCode, ...]
+    settings: Tuple[CellCode, ...]
+    cells: Tuple[CellCode, ...]
+    inputs: Tuple[str, ...]
+    outputs: Tuple[Output, ...]
+    metrics: Tuple[str, ...]
+    watched: Tuple[str, ...]
+    modules: Mapping[str, str]
+    report: Optional[str]
+    metrics_artifact: Optional[str]
+    random_input: Optional[str]
+    random_output: Optional[str]
+
+
+def read_program(data: Dict[str, Any]) -> StepProgram:
+    """Parse a program; ValueError when a newer compiler wrote it."""
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(
+            f"this step's program has version {data.get('schema_version')!r}; this runtime reads {SCHEMA_VERSION}"
+        )
+    artifacts = data.get("artifacts", {})
+    return StepProgram(
+        notebook=data["notebook"],
+        step=data["step"],
+        parameters=data["parameters"],
+        prelude=_cells(data["prelude"]),
+        imports=_cells(data["imports"]),
+        settings=_cells(data["settings"]),
+        cells=_cells(data["cells"]),
+        inputs=tuple(data["inputs"]),
+        outputs=tuple(Output(item["name"], tuple(item.get("known", ()))) for item in data["outputs"]),
+        metrics=tuple(data["metrics"]),
+        watched=tuple(data.get("watched", ())),
+        modules=data.get("modules", {}),
+        report=artifacts.get("report"),
+        metrics_artifact=artifacts.get("metrics"),
+        random_input=artifacts.get("random_input"),
+        random_output=artifacts.get("random_output"),
+    )
+
+
+def _cells(items: List[Dict[str, Any]]) -> Tuple[CellCode, ...]:
+    return tuple(
+        CellCode(item["cell"], item["code"], item.get("source", item["code"]), item.get("capture")) for item in items
+    )
