@@ -6,14 +6,18 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from tidemill.artifacts import Artifact, ArtifactStore, NewArtifact
+from tidemill.artifacts import Artifact, ArtifactStore, Content, NewArtifact
 from tidemill.artifacts.record import prepare_artifact
+from tidemill.artifacts.store import artifact_by_id
 from tidemill.base.errors import InvalidInput
 from tidemill.base.site import Site
 from tidemill.engine.bind import job_names
 from tidemill.engine.graph import Node, RunGraph
 from tidemill.pipelines import PlaceholderContext, resolve_placeholders, resolve_value
 from tidemill.pipelines.model import ImporterExecutor
+
+STORED = "tidemill://artifacts/"
+"""A URI of an artifact of this site, by id."""
 
 
 def import_artifact(site: Site, blobs: ArtifactStore, graph: RunGraph, node: Node) -> dict[str, list[Artifact]]:
@@ -23,22 +27,12 @@ def import_artifact(site: Site, blobs: ArtifactStore, graph: RunGraph, node: Nod
     given = {"inputs": {"parameterValues": node.parameters, "artifacts": {}}, "outputs": {}}
     context = PlaceholderContext(executor_input=given, job=job_names(graph, node))
     uri = _uri(node, executor, context)
-    path = _local_path(uri, place=f"task {node.path}")
-    copy = site.home.work / f"import-{site.ids.new()}"
-    try:
-        if path.is_dir():
-            shutil.copytree(path, copy, symlinks=True)
-        else:
-            shutil.copyfile(path, copy)
-        content = blobs.ingest(copy)
-    except FileNotFoundError as problem:
-        raise InvalidInput(f"there is nothing at {uri}", place=f"task {node.path}") from problem
-    finally:
-        if copy.is_dir():
-            shutil.rmtree(copy, ignore_errors=True)
-        else:
-            copy.unlink(missing_ok=True)
     metadata = resolve_value(dict(executor.metadata), context) if executor.metadata else {}
+    if uri.startswith(STORED):
+        known = _stored(site, graph, uri.removeprefix(STORED), place=f"task {node.path}")
+        content, metadata = known.content, {**known.metadata, **metadata}
+    else:
+        content = _copied(site, blobs, uri, place=f"task {node.path}")
     name = next(iter(node.component.outputs.artifacts), "artifact")
     new = NewArtifact(
         name=name,
@@ -51,6 +45,33 @@ def import_artifact(site: Site, blobs: ArtifactStore, graph: RunGraph, node: Nod
         task_id=node.id,
     )
     return {name: [prepare_artifact(site, new, namespace_id=graph.namespace_id, created_by=graph.author)]}
+
+
+def _stored(site: Site, graph: RunGraph, artifact_id: str, *, place: str) -> Artifact:
+    """An artifact that is in the store already: a dataset version that was checked before the run."""
+    with site.database.read() as connection:
+        found = artifact_by_id(connection, graph.namespace_id, artifact_id)
+    if found is None:
+        raise InvalidInput(f"there is no artifact {artifact_id[:64]!r}", place=place)
+    return found
+
+
+def _copied(site: Site, blobs: ArtifactStore, uri: str, *, place: str) -> Content:
+    path = _local_path(uri, place=place)
+    copy = site.home.work / f"import-{site.ids.new()}"
+    try:
+        if path.is_dir():
+            shutil.copytree(path, copy, symlinks=True)
+        else:
+            shutil.copyfile(path, copy)
+        return blobs.ingest(copy)
+    except FileNotFoundError as problem:
+        raise InvalidInput(f"there is nothing at {uri}", place=place) from problem
+    finally:
+        if copy.is_dir():
+            shutil.rmtree(copy, ignore_errors=True)
+        else:
+            copy.unlink(missing_ok=True)
 
 
 def _uri(node: Node, executor: ImporterExecutor, context: PlaceholderContext) -> str:
