@@ -33,7 +33,7 @@ def add_data(site: Site, actor: Actor, dvc: Dvc, request: AddRequest) -> Dataset
         raise InvalidInput("has a colon in its name, which DVC takes for something else", place=str(request.path))
     if not place.data.exists():
         raise NotFound("there is no such file or folder", place=str(request.path))
-    dvc.initialise(place.dvc_root, request.remote or _default_remote(site, place))
+    dvc.initialise(place.dvc_root, _remote(site, place, request))
     dvc.add(place.dvc_root, place.data)
     message = request.message or f"Data: {place.relative(place.data)}"
     git.commit(place.git_root, _written(place), message, person=actor.person)
@@ -53,8 +53,10 @@ def _written(place: Place) -> list[Path]:
     return [path for path in files if path.exists()]
 
 
-def _default_remote(site: Site, place: Place) -> str:
-    """A folder in the home, told from that of another project of the same name by its path."""
+def _remote(site: Site, place: Place, request: AddRequest) -> str:
+    """The address asked for, or else a folder in the home that no other project of the same name has."""
+    if request.remote is not None:
+        return request.remote if "://" in request.remote else str((request.project_dir / request.remote).absolute())
     folder = site.home.path / "remotes" / f"{place.dvc_root.name}-{place.dvc_root.stat().st_ino:x}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

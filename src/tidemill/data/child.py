@@ -23,11 +23,22 @@ def initialise(request: Reply) -> Reply:
     if not os.path.isdir(os.path.join(root, ".dvc")):
         Repo.init(root).close()
     with Repo(root) as repo:
-        if not repo.config["core"].get("remote") and not repo.config["remote"]:
-            with repo.config.edit("repo") as config:
-                config["remote"]["storage"] = {"url": request["remote"]}
-                config["core"]["remote"] = "storage"
+        missing = not repo.config["core"].get("remote") and not repo.config["remote"]
+    if missing:
+        _write_remote(os.path.join(root, ".dvc", "config"), request["remote"])
     return {}
+
+
+def _write_remote(path: str, remote: str) -> None:
+    """Add a default remote to a DVC configuration; DVC's own way to do it fails on addresses beyond ASCII."""
+    from configobj import ConfigObj  # type: ignore[import-not-found]  # DVC's environment has it
+
+    config = ConfigObj(path, encoding="utf-8")
+    config.setdefault("core", {})["remote"] = "storage"
+    config['remote "storage"'] = {"url": remote}
+    config.filename = path + ".new"
+    config.write()
+    os.replace(path + ".new", path)
 
 
 def add(request: Reply) -> Reply:

@@ -51,8 +51,8 @@ class DatasetStatus:
 class AddRequest:
     """What to version; `path` is a file or folder in the git repository around `project_dir`.
 
-    `remote` is the address of the default remote where none is set yet (a folder, s3://, ssh://, http://); None means
-    a folder in the home. `create_repository` makes a git repository in `project_dir` where there is none.
+    `remote` is the address of the default remote where there is no remote yet (a folder, s3://, ssh://, http://); None
+    means a folder in the home. `create_repository` makes a git repository in `project_dir` where there is none.
     """
 
     project_dir: Path

@@ -168,8 +168,8 @@ def test_content_that_nobody_pushed_is_not_found(site: Site, owner: Actor, dvc: 
 def test_a_remote_that_was_chosen_is_kept(
     site: Site, owner: Actor, dvc: WarmDvc, project: Path, tmp_path: Path
 ) -> None:
-    chosen = tmp_path / "chosen"
-    add_data(site, owner, dvc, AddRequest(project_dir=project, path=CARS, remote=str(chosen)))
+    chosen = tmp_path / "gewählt, mit 'leer'"
+    add_data(site, owner, dvc, AddRequest(project_dir=project, path=CARS, remote=f"../{chosen.name}"))
     add_data(site, owner, dvc, AddRequest(project_dir=project, path=CARS, remote=str(tmp_path / "other")))
     push(owner, dvc, project)
     assert len([path for path in chosen.rglob("*") if path.is_file()]) == 1
