@@ -1,0 +1,251 @@
+"""The keys of `tidemill.toml`: one table that the loader, the JSON Schema and the scaffold read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+OBJECT_NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+OUTPUT = r"[^.\s]+\.[^\s]+"
+OUTPUTS = r"[^.\s]+\.[^\s]+( \+ [^.\s]+\.[^\s]+)*"
+
+
+class Kind(StrEnum):
+    """What a value is."""
+
+    TEXT = "text"
+    TEXTS = "a list of texts"
+    TEXT_OR_TEXTS = "a text, or a list of texts"
+    WHOLE = "a whole number"
+    NUMBER = "a number"
+    BOOLEAN = "true or false"
+    LIST = "a list"
+    ANY = "any value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One key; `pattern` is for each text in it, `minimum` for a number, `choices` are the only values."""
+
+    kind: Kind
+    doc: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    shape: str = ""
+    minimum: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with known keys."""
+
+    doc: str
+    keys: Mapping[str, Node]
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A table whose keys are names that the user gives, all alike."""
+
+    doc: str
+    each: Node
+    pattern: str = ""
+    shape: str = ""
+    required: bool = False
+
+
+Node: TypeAlias = Field | Table | Named
+
+
+def _text(doc: str, *, required: bool = False) -> Field:
+    return Field(kind=Kind.TEXT, doc=doc, required=required)
+
+
+def _output(doc: str, *, required: bool = False) -> Field:
+    return Field(kind=Kind.TEXT, doc=doc, required=required, pattern=OUTPUT, shape="task.output")
+
+
+def _outputs(doc: str) -> Field:
+    return Field(
+        kind=Kind.TEXT_OR_TEXTS, doc=doc, pattern=OUTPUTS, shape="task.output, or task.a + task.b side by side"
+    )
+
+
+def _name(doc: str, *, required: bool = False) -> Field:
+    shape = "lower-case letters, digits and hyphens, at most 63"
+    return Field(kind=Kind.TEXT, doc=doc, required=required, pattern=OBJECT_NAME, shape=shape)
+
+
+PROJECT = Table(
+    doc="What the project is.",
+    required=True,
+    keys={
+        "name": _name("The name of the project; pipelines and runs are called after it.", required=True),
+        "notebook": _text("The notebook that is compiled, relative to this file."),
+        "pipeline": _text("A PipelineSpec instead of a notebook, relative to this file."),
+        "requirements": Field(
+            kind=Kind.TEXT_OR_TEXTS,
+            doc="What the steps need installed: a list of requirements, or the name of a requirements file. "
+            "Left out: what the notebook imports.",
+        ),
+        "python": Field(
+            kind=Kind.TEXT, doc="The Python version of the steps.", pattern=r"3\.\d{1,2}(\.\d{1,2})?", shape="3.11"
+        ),
+        "namespace": _name("The namespace that the project's objects belong to."),
+        "experiment": _text("The experiment that its runs are grouped under."),
+    },
+)
+DATA = Named(
+    doc="Datasets of the project, versioned by DVC.",
+    pattern=NAME,
+    shape="letters, digits, dots, hyphens and underscores",
+    each=Table(
+        doc="One dataset.",
+        keys={
+            "path": _text("The file or folder, relative to this file.", required=True),
+            "remote": _text("Where DVC pushes it: a folder or an address. Left out: a folder in the home."),
+            "attribution": _text("Where the data comes from, and under which licence."),
+        },
+    ),
+)
+SPACE = Named(
+    doc="The parameters that are searched.",
+    required=True,
+    each=Table(
+        doc="The values that one parameter may take.",
+        keys={
+            "type": Field(
+                kind=Kind.TEXT, doc="What its values are.", choices=("int", "float", "choice", "categorical")
+            ),
+            "low": Field(kind=Kind.NUMBER, doc="The smallest value."),
+            "high": Field(kind=Kind.NUMBER, doc="The largest value."),
+            "step": Field(kind=Kind.NUMBER, doc="The distance between values."),
+            "log": Field(kind=Kind.BOOLEAN, doc="Spaced logarithmically."),
+            "choices": Field(kind=Kind.LIST, doc="The only values, for the type choice."),
+        },
+    ),
+)
+TUNING = Table(
+    doc="The search for the best parameters.",
+    keys={
+        "objective": Field(
+            kind=Kind.TEXT,
+            doc="The number that is searched for the best: task.metrics.NAME, or task.OUTPUT.",
+            required=True,
+            pattern=OUTPUT,
+            shape="task.metrics.NAME or task.OUTPUT",
+        ),
+        "direction": Field(
+            kind=Kind.TEXT, doc="Which way it is better.", required=True, choices=("minimize", "maximize")
+        ),
+        "trials": Field(kind=Kind.WHOLE, doc="How many runs are made.", minimum=1),
+        "parallel": Field(kind=Kind.WHOLE, doc="How many of them at a time.", minimum=1),
+        "seed": Field(kind=Kind.WHOLE, doc="Makes the choices repeatable.", minimum=0),
+        "space": SPACE,
+    },
+)
+COLUMN = Table(
+    doc="What is known of a column.",
+    keys={"unit": _text("The unit of its values, as the model takes them."), "description": _text("What it means.")},
+)
+MODEL = Table(
+    doc="What of a run becomes a model version.",
+    keys={
+        "name": _name("The name under which versions are counted.", required=True),
+        "output": _output("The trained model.", required=True),
+        "sample": _output("A table of feature rows, for the signature and the smoke test.", required=True),
+        "profile": _output("The table for the reference profile. Left out: the sample."),
+        "columns": Named(doc="The columns that the model takes.", each=COLUMN),
+        "prediction": COLUMN,
+    },
+)
+GATE = Table(
+    doc="What a candidate must reach to go live.",
+    keys={
+        "approvals": Field(kind=Kind.WHOLE, doc="How many people must approve.", minimum=0),
+        "thresholds": Named(
+            doc="Metrics and the interval that each must lie in.",
+            each=Table(
+                doc="The interval of one metric.",
+                keys={
+                    "min": Field(kind=Kind.NUMBER, doc="The smallest value that passes."),
+                    "max": Field(kind=Kind.NUMBER, doc="The largest value that passes."),
+                },
+            ),
+        ),
+        "hygiene": Table(
+            doc="Evaluation rows must stand neither among the training rows nor among the tuning rows.",
+            keys={
+                "evaluation": _outputs("Tables that the metrics come from."),
+                "training": _outputs("Tables that the model learnt from."),
+                "tuning": _outputs("Tables that the parameters were chosen by."),
+                "max_overlap_rows": Field(kind=Kind.WHOLE, doc="How many equal rows are let pass.", minimum=0),
+            },
+        ),
+        "smoke": Table(
+            doc="Limits of the packaged model in a fresh process.",
+            keys={
+                "max_latency_ms": Field(kind=Kind.NUMBER, doc="The median time of one prediction.", minimum=0),
+                "max_memory_mb": Field(kind=Kind.NUMBER, doc="The memory of the process.", minimum=0),
+                "relative_tolerance": Field(kind=Kind.NUMBER, doc="How far predictions may be off.", minimum=0),
+                "timeout_seconds": Field(kind=Kind.NUMBER, doc="How long the test may take.", minimum=0),
+            },
+        ),
+        "extra_checks": Field(kind=Kind.TEXTS, doc="Checks of plug-ins, by name."),
+    },
+)
+ACCESS = Field(kind=Kind.TEXT, doc="Who may ask for predictions.", choices=("open", "token"))
+SERVICE = Table(
+    doc="The service that answers with the model.",
+    keys={
+        "name": _name("Its name, in its address.", required=True),
+        "environment": _name("Where it serves. Left out: production."),
+        "access": ACCESS,
+        "timeout_seconds": Field(kind=Kind.NUMBER, doc="How long a prediction may take.", minimum=0),
+        "title": _text("The title of its page."),
+        "form": Named(
+            doc="What its page asks for, by column, in this order.",
+            each=Table(
+                doc="One field of the page.",
+                keys={
+                    "label": _text("What stands beside it."),
+                    "unit": _text("The unit that people type; the model gets its own."),
+                    "example": Field(kind=Kind.ANY, doc="A value that is shown."),
+                },
+            ),
+        ),
+        "output": Table(
+            doc="How its page shows the answer.",
+            keys={"label": _text("What stands beside it."), "unit": _text("The unit that people read.")},
+        ),
+    },
+)
+ENVIRONMENTS = Named(
+    doc="What differs from [gate] and [service] in one environment.",
+    pattern=OBJECT_NAME,
+    shape="lower-case letters, digits and hyphens, at most 63",
+    each=Table(doc="One environment.", keys={"access": ACCESS, "gate": GATE}),
+)
+PARAMETERS = Named(
+    doc="Values of the pipeline's parameters, in place of the notebook's.",
+    each=Field(kind=Kind.ANY, doc="The value of one parameter."),
+)
+
+FILE = Table(
+    doc="A Tidemill project.",
+    keys={
+        "project": PROJECT,
+        "parameters": PARAMETERS,
+        "data": DATA,
+        "tuning": TUNING,
+        "model": MODEL,
+        "gate": GATE,
+        "service": SERVICE,
+        "environments": ENVIRONMENTS,
+    },
+)

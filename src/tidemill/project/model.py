@@ -1,0 +1,126 @@
+"""The nouns of a project: what its `tidemill.toml` declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A dataset of the project, versioned by DVC; `path` is relative to the project's folder.
+
+    `remote` is where DVC pushes it (a folder, or an address), "" for the project's default.
+    """
+
+    name: str
+    path: str
+    remote: str = ""
+    attribution: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningPlan:
+    """A search over parameters of the pipeline; `space` is in the form that `tidemill.tuning` reads."""
+
+    objective: str
+    direction: str
+    space: Mapping[str, Mapping[str, Any]]
+    trials: int = 20
+    parallel: int = 2
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """What is known of a column of the model: the unit of its values, and what it means."""
+
+    unit: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlan:
+    """Which outputs of a run become a model version, each as `task.output`.
+
+    `sample` is a table of feature rows, `profile` the table for the reference profile ("" for the sample).
+    `prediction` tells of the model's answer.
+    """
+
+    name: str
+    output: str
+    sample: str
+    profile: str = ""
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    prediction: Column = field(default_factory=Column)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormField:
+    """How the service's page asks for one column; `unit` is what a person types."""
+
+    column: str
+    label: str = ""
+    unit: str = ""
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePlan:
+    """The service that answers with the model: who may call it, and its page."""
+
+    name: str
+    environment: str = "production"
+    access: str = "token"
+    timeout_seconds: float = 30.0
+    title: str = ""
+    form: tuple[FormField, ...] = ()
+    output_label: str = ""
+    output_unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentPlan:
+    """What differs in one environment: fields of the gate's policy, and who may call a service ("" for no change)."""
+
+    name: str
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    access: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A checked project file.
+
+    `path` is the file. Either `notebook` or `pipeline` names the code, relative to the file's folder. `gate` is the
+    policy in the form that `tidemill.gate` reads. `lines` tells in which line each declared field stands.
+    """
+
+    path: Path
+    name: str
+    notebook: str = ""
+    pipeline: str = ""
+    requirements: tuple[str, ...] = ()
+    python: str = ""
+    namespace: str = ""
+    experiment: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Dataset] = field(default_factory=dict)
+    tuning: TuningPlan | None = None
+    model: ModelPlan | None = None
+    gate: Mapping[str, Any] = field(default_factory=dict)
+    service: ServicePlan | None = None
+    environments: Mapping[str, EnvironmentPlan] = field(default_factory=dict)
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies, and relative paths start."""
+        return self.path.parent
+
+    @property
+    def source(self) -> Path:
+        """The notebook or the pipeline."""
+        return self.folder / (self.notebook or self.pipeline)

@@ -1,0 +1,130 @@
+"""What a project file asks of the slices below, in their own nouns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tidemill.base.errors import InvalidInput
+from tidemill.pipelines import Pipeline
+from tidemill.project.model import ModelPlan, Project, ServicePlan, TuningPlan
+
+# The slices bring the database along; a compile reads a project file without it.
+if TYPE_CHECKING:
+    from tidemill.gate import Policy
+    from tidemill.registry import RegisterRequest
+    from tidemill.serving import ServiceSpec
+    from tidemill.tuning import TuningRequest
+
+
+def policy_json(project: Project, environment: str) -> dict[str, Any]:
+    """The policy of an environment: `[gate]` with the fields of `[environments.NAME.gate]` in place of its own."""
+    special = project.environments.get(environment)
+    return {**project.gate, **(special.gate if special is not None else {})}
+
+
+def policy_of(project: Project, environment: str) -> Policy:
+    """The gate's policy of an environment; the gate's own default where the file says nothing."""
+    from tidemill.gate import parse_policy
+
+    return parse_policy(policy_json(project, environment), place=f"{project.path}: gate")
+
+
+def service_spec_of(project: Project) -> ServiceSpec:
+    """The service as the project declares it; units of columns come from `[model.columns]`."""
+    from tidemill.serving import Access, Form, FormField, ServiceSpec
+
+    service = _service(project)
+    model = project.model
+    columns = model.columns if model is not None else {}
+    special = project.environments.get(service.environment)
+    fields = tuple(
+        FormField(
+            column=field.column,
+            label=field.label,
+            unit=field.unit,
+            model_unit=columns[field.column].unit if field.column in columns else "",
+            example=field.example,
+        )
+        for field in service.form
+    )
+    return ServiceSpec(
+        name=service.name,
+        environment=service.environment,
+        model=model.name if model is not None else "",
+        access=Access((special.access if special is not None else "") or service.access),
+        timeout_seconds=float(service.timeout_seconds),
+        form=Form(
+            title=service.title,
+            fields=fields,
+            output_label=service.output_label,
+            output_unit=service.output_unit,
+            model_output_unit=model.prediction.unit if model is not None else "",
+        ),
+    )
+
+
+def tuning_request_of(project: Project, pipeline: Pipeline) -> TuningRequest:
+    """The search as the project declares it, with `[parameters]` fixed where they are not searched."""
+    from tidemill.tuning import Direction, TuningRequest, parse_space
+
+    tuning = _tuning(project)
+    return TuningRequest(
+        pipeline=pipeline,
+        space=parse_space(
+            {name: dict(each) for name, each in tuning.space.items()}, place=f"{project.path}: tuning.space"
+        ),
+        objective=tuning.objective,
+        direction=Direction(tuning.direction),
+        trials=tuning.trials,
+        parallel=tuning.parallel,
+        seed=tuning.seed,
+        name=project.name,
+        experiment=project.experiment or "Default",
+        parameters={name: value for name, value in project.parameters.items() if name not in tuning.space},
+    )
+
+
+def register_request_of(
+    project: Project,
+    run_id: str,
+    *,
+    data_versions: dict[str, str] | None = None,
+    code_commit: str | None = None,
+    author: str | None = None,
+) -> RegisterRequest:
+    """The request to make a model version of a run, as `[model]` says."""
+    from tidemill.registry import RegisterRequest
+
+    model = _model(project)
+    return RegisterRequest(
+        run_id=run_id,
+        model=model.name,
+        model_output=model.output,
+        sample_output=model.sample,
+        profile_output=model.profile or None,
+        data_versions=data_versions or {},
+        code_commit=code_commit,
+        author=author,
+    )
+
+
+def _service(project: Project) -> ServicePlan:
+    if project.service is None:
+        raise _missing(project, "service")
+    return project.service
+
+
+def _tuning(project: Project) -> TuningPlan:
+    if project.tuning is None:
+        raise _missing(project, "tuning")
+    return project.tuning
+
+
+def _model(project: Project) -> ModelPlan:
+    if project.model is None:
+        raise _missing(project, "model")
+    return project.model
+
+
+def _missing(project: Project, table: str) -> InvalidInput:
+    return InvalidInput(f"has no table [{table}]", place=str(project.path), remedy=f"add [{table}] to it")

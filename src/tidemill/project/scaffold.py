@@ -1,0 +1,115 @@
+"""Write a first project file beside a notebook."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from tidemill.base.errors import Conflict, InvalidInput, NotFound
+from tidemill.project.load import FILE_NAME
+
+TEMPLATE = """\
+# A Tidemill project. `tidemill check` checks this file, `tidemill plan` shows what `tidemill apply` would do.
+
+[project]
+name = "{name}"
+{key} = "{source}"
+# experiment = "Default"
+# requirements = ["pandas>=2", "scikit-learn>=1.5"]  # left out: what the notebook imports
+
+# Values of the pipeline's parameters, in place of the notebook's own.
+# [parameters]
+# alpha = 0.1
+
+# Data, versioned by DVC: tidemill data add data/train.csv
+# [data.train]
+# path = "data/train.csv"
+# attribution = "where it comes from, and its licence"
+
+# The search for the best parameters: tidemill tune
+# [tuning]
+# objective = "evaluate.metrics.val_mae"
+# direction = "minimize"
+# trials = 20
+# [tuning.space.alpha]
+# type = "float"
+# low = 0.001
+# high = 10.0
+# log = true
+
+# What of a run becomes a model version, each as task.output.
+# [model]
+# name = "{name}"
+# output = "train.model"
+# sample = "features.X_test"
+
+# What a candidate must reach to go live: tidemill review open
+# [gate]
+# approvals = 1
+# [gate.thresholds.mae]
+# max = 3.0
+# [gate.hygiene]
+# evaluation = "features.X_test"
+# training = "features.X_train"
+
+# The service that answers with the model, once it is approved.
+# [service]
+# name = "{name}"
+"""
+
+
+def scaffold(folder: Path, notebook: str | None = None) -> Path:
+    """Write `tidemill.toml` into a folder and return its path; what can be declared stands in it as comments.
+
+    Without `notebook` the only one in the folder is taken; a `.yaml` is taken as a pipeline. Raises `Conflict` when
+    there is a project file already, `NotFound` or `InvalidInput` when it is not clear which notebook is meant.
+    """
+    file = folder / FILE_NAME
+    if file.exists():
+        raise Conflict("there is a project file already", place=str(file), remedy="tidemill check looks at it")
+    source = notebook if notebook is not None else _only_notebook(folder)
+    if not (folder / source).is_file():
+        raise NotFound("there is no such notebook", place=str(folder / source), remedy="name one that is there")
+    key = "pipeline" if source.endswith((".yaml", ".yml", ".json")) else "notebook"
+    name = _name(folder, source)
+    escaped = source.replace("\\", "\\\\").replace('"', '\\"')
+    _write(file, TEMPLATE.format(name=name, key=key, source=escaped))
+    return file
+
+
+def _only_notebook(folder: Path) -> str:
+    found = sorted(path.name for path in folder.glob("*.ipynb"))
+    if not found:
+        raise NotFound("there is no notebook", place=str(folder), remedy="name one: tidemill init NOTEBOOK")
+    if len(found) > 1:
+        names = ", ".join(found)
+        raise InvalidInput(f"there are several notebooks: {names}", place=str(folder), remedy="name one of them")
+    return found[0]
+
+
+def _name(folder: Path, source: str) -> str:
+    """A name from the notebook's, or from the folder's when that says nothing."""
+    stem = Path(source).stem.lower()
+    if stem in ("pipeline", "notebook", "untitled", "main", "index"):
+        stem = folder.absolute().name.lower()
+    plain = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:63].strip("-")
+    return plain or "project"
+
+
+def _write(file: Path, text: str) -> None:
+    """Written beside and linked into place: never half a file, never over one that came meanwhile."""
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=".tidemill-", delete=False) as made:
+            made.write(text)
+        temporary = Path(made.name)
+        try:
+            temporary.chmod(0o644)
+            os.link(temporary, file)
+        finally:
+            temporary.unlink()
+    except FileExistsError as problem:
+        raise Conflict("there is a project file already", place=str(file)) from problem
+    except OSError as problem:
+        raise InvalidInput(f"cannot be written: {problem.strerror}", place=str(file)) from problem
