@@ -90,9 +90,13 @@ def open_for(
     approvals: int = 1,
     checks: dict[str, Check] | None = None,
     environment: str = "production",
+    policy: Policy | None = None,
 ) -> Review:
     """An open review of a version for the service `fuel`, its checks settled (passing unless told)."""
     request = ReviewRequest(
-        model_version_id=version.id, environment=environment, service="fuel", policy=Policy(approvals=approvals)
+        model_version_id=version.id,
+        environment=environment,
+        service="fuel",
+        policy=policy or Policy(approvals=approvals),
     )
     return open_review(site, actor, request, checks=checks or PASSING)
