@@ -6,7 +6,6 @@ import argparse
 import json
 from typing import List
 
-from tidemill_runtime.step.files import place_files
 from tidemill_runtime.step.program import StepProgram, read_program
 from tidemill_runtime.step.run import run_step
 from tidemill_runtime.step.wire import ExecutorInput
@@ -24,6 +23,4 @@ def main(arguments: List[str]) -> int:
     parser.add_argument("--files", default="{}")
     given = parser.parse_args(arguments)
     program: StepProgram = read_program(json.loads("".join(given.program)))
-    executor_input = ExecutorInput(json.loads(given.executor_input))
-    place_files(executor_input, json.loads(given.files))
-    return run_step(executor_input, program)
+    return run_step(ExecutorInput(json.loads(given.executor_input)), program, json.loads(given.files))

@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 import warnings
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from tidemill_runtime.step.failure import Failure, failure_of
+from tidemill_runtime.step.files import place_files
 from tidemill_runtime.step.output import Captured, Outputs
 from tidemill_runtime.step.program import CellCode, StepProgram
 from tidemill_runtime.step.random_state import restore_random_state, save_random_state
@@ -26,9 +27,12 @@ from tidemill_runtime.step.wire import ExecutorInput, write_json
 METRICS_FILE_VARIABLE = "TIDEMILL_METRICS"
 
 
-def run_step(wire: ExecutorInput, program: StepProgram) -> int:
-    """Run a step; 0 when it succeeded, else 1 with `failure.json` written. The report is written in both cases."""
-    runner = _Runner(wire, program)
+def run_step(wire: ExecutorInput, program: StepProgram, files: Mapping[str, str]) -> int:
+    """Run a step; 0 when it succeeded, else 1 with `failure.json` written. The report is written in both cases.
+
+    `files` gives, by input artifact, the relative path at which the notebook's code looks for it.
+    """
+    runner = _Runner(wire, program, files)
     with _environment(runner):
         failure = runner.run()
     runner.write_report(failure)
@@ -70,7 +74,7 @@ def _environment(runner: "_Runner") -> Iterator[None]:
                     setattr(builtins, name, value)
 
 
-def _write_modules(folder: str, modules: Any) -> None:
+def _write_modules(folder: str, modules: Mapping[str, str]) -> None:
     for relative, source in modules.items():
         path = os.path.join(folder, *relative.split("/"))
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -81,8 +85,9 @@ def _write_modules(folder: str, modules: Any) -> None:
 class _Runner:
     """The parts of a running step."""
 
-    def __init__(self, wire: ExecutorInput, program: StepProgram) -> None:
+    def __init__(self, wire: ExecutorInput, program: StepProgram, files: Mapping[str, str]) -> None:
         self.program = program
+        self._files = files
         self.outputs = Outputs()
         self.session = Session(program.notebook, self.outputs.show)
         self._wire = wire
@@ -110,6 +115,7 @@ class _Runner:
         return self.program.cells[0].cell if self.program.cells else None
 
     def _prepare(self) -> None:
+        place_files(self._wire, self._files)
         self._variables.bind_parameters()
         for cell in self.program.prelude:
             self._quietly(cell)
