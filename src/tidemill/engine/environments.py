@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tidemill.base.site import Site
-from tidemill.engine.preload import KFP, imports_in, imports_of
+from tidemill.engine.preload import KFP, RUNTIME, imports_in, imports_of
 from tidemill.locks import Requirements, StepCommand, StepKind, ensure_venv, lock, pip_command_requirements
 from tidemill.pipelines import Component
 from tidemill.pipelines.model import ContainerExecutor
@@ -84,11 +84,11 @@ def _preload(command: StepCommand | None) -> tuple[str, ...]:
 
 
 def _preload_of_program(command: StepCommand) -> tuple[str, ...]:
-    if "--program" not in command.argv[:-1]:
-        return ()
-    text = command.argv[command.argv.index("--program") + 1]
+    """`--program` may come several times: its parts are one JSON text."""
+    pairs = zip(command.argv, command.argv[1:], strict=False)
+    text = "".join(value for option, value in pairs if option == "--program")
     try:
-        return imports_in(json.loads(text))
+        return (*RUNTIME, *imports_in(json.loads(text)))
     except ValueError:  # the step itself will say so
         return ()
 

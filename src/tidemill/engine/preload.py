@@ -23,8 +23,8 @@ NEVER = frozenset(
         "torchvision",
     }
 )
-KFP = ("kfp.dsl", "kfp.dsl.executor", "kfp.dsl.kfp_config")
-RUNTIME = ("tidemill_runtime.step",)
+KFP = ("kfp.dsl.executor_main", "kfp.dsl.executor", "kfp.dsl.kfp_config", "gettext", "locale", "shutil")
+RUNTIME = ("tidemill_runtime.step.main", "gettext", "locale", "shutil")
 # Not by ast: notebook cells may hold magics, and a name too many does no harm.
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import\b|import[ \t]+([A-Za-z_][\w., \t]*))", re.M)
 
