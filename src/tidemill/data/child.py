@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pathlib
 import sys
 from typing import Any
 
@@ -25,20 +26,28 @@ def initialise(request: Reply) -> Reply:
     with Repo(root) as repo:
         missing = not repo.config["core"].get("remote") and not repo.config["remote"]
     if missing:
-        _write_remote(os.path.join(root, ".dvc", "config"), request["remote"])
+        _write_remote(root, request["remote"])
     return {}
 
 
-def _write_remote(path: str, remote: str) -> None:
+def _write_remote(root: str, remote: str) -> None:
     """Add a default remote to a DVC configuration; DVC's own way to do it fails on addresses beyond ASCII."""
     from configobj import ConfigObj  # type: ignore[import-not-found]  # DVC's environment has it
+    from dvc.repo import Repo
 
-    config = ConfigObj(path, encoding="utf-8")
+    path = os.path.join(root, ".dvc", "config")
+    before = pathlib.Path(path).read_bytes()
+    config = ConfigObj(path, encoding="utf-8", indent_type="    ")
     config.setdefault("core", {})["remote"] = "storage"
     config['remote "storage"'] = {"url": remote}
     config.filename = path + ".new"
     config.write()
     os.replace(path + ".new", path)
+    try:
+        Repo(root).close()
+    except BaseException:  # an address that DVC cannot use would make every later command fail
+        pathlib.Path(path).write_bytes(before)
+        raise
 
 
 def add(request: Reply) -> Reply:

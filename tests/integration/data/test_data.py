@@ -175,6 +175,14 @@ def test_a_remote_that_was_chosen_is_kept(
     assert len([path for path in chosen.rglob("*") if path.is_file()]) == 1
 
 
+def test_a_remote_that_dvc_cannot_use_is_refused_and_not_written(
+    site: Site, owner: Actor, dvc: WarmDvc, project: Path
+) -> None:
+    with pytest.raises(InvalidInput, match="Unsupported URL"):
+        add_data(site, owner, dvc, AddRequest(project_dir=project, path=CARS, remote="nowhere://x"))
+    assert _add(site, owner, dvc, project).git_commit is not None
+
+
 def test_the_status_tells_current_changed_and_missing(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
     images = project / "images"
     images.mkdir()
