@@ -20,6 +20,7 @@ from tidemill.base.site import Site
 if TYPE_CHECKING:
     from tidemill.access import Actor
     from tidemill.data import WarmDvc
+    from tidemill.engine import Worker
 
 PROJECT_FILE = "tidemill.toml"
 
@@ -63,6 +64,17 @@ class Platform:
         from tidemill.access import authenticate, local_token
 
         return authenticate(self.site, self.settings.text("token") or local_token(self.site))
+
+    def open_worker(self) -> Worker:
+        """A worker of this process; close it."""
+        from tidemill.engine import WorkerOptions, open_worker
+
+        options = WorkerOptions(
+            slots=self.settings.number("parallelism") or None,
+            log_cap_bytes=self.settings.number("log_limit_bytes"),
+            timeout_seconds=float(self.settings.number("step_timeout_seconds")),
+        )
+        return open_worker(self.site, options)
 
     @cached_property
     def dvc(self) -> WarmDvc:

@@ -23,8 +23,9 @@ from tidemill.server.front_page import front_page
 from tidemill.server.idempotency import UNSAFE, answer_once
 from tidemill.server.mounts import slice_routers
 from tidemill.server.origin import OriginCheck
+from tidemill.serving.api import ASSETS, asset_routes
 
-OPEN_PATHS = frozenset({"/", "/api/v1/healthz"})
+OPEN_PATHS = frozenset({"/", "/api/v1/healthz", ASSETS + "/{name}"})
 """What answers without a token; a test walks the route table and holds every other route to a guard."""
 
 SECURITY_HEADERS = {
@@ -73,6 +74,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(_own_routes(platform, app))
     for router in slice_routers(platform):
         app.include_router(router, prefix="/api/v1")
+    app.include_router(asset_routes())
     return app
 
 

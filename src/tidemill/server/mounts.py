@@ -5,11 +5,30 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from tidemill.access import api as access_api
+from tidemill.artifacts import api as artifacts_api
 from tidemill.data import api as data_api
+from tidemill.engine import api as engine_api
+from tidemill.gate import api as gate_api
+from tidemill.monitoring import api as monitoring_api
 from tidemill.platform import Platform
+from tidemill.registry import api as registry_api
+from tidemill.serving import api as serving_api
+from tidemill.serving.source import RegistrySource
+from tidemill.tuning import api as tuning_api
 
 
 def slice_routers(platform: Platform) -> list[APIRouter]:
     """The routers of all slices; each route stands below `/api/v1`."""
     site = platform.site
-    return [access_api.routes(site), data_api.routes(site)]
+    source = RegistrySource(site)
+    return [
+        access_api.routes(site),
+        artifacts_api.routes(site),
+        data_api.routes(site),
+        engine_api.routes(site),
+        registry_api.routes(site),
+        tuning_api.routes(site),
+        gate_api.routes(site),
+        serving_api.routes(site, source),
+        monitoring_api.routes(site),
+    ]

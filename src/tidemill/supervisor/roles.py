@@ -33,10 +33,35 @@ def serve_api(platform: Platform, descriptors: Sequence[int]) -> None:
 
 def work(platform: Platform, _descriptors: Sequence[int]) -> None:
     """Claim runs and run their tasks until told to stop."""
-    platform.worker().serve(_stop_on_signal())
+    stop = _stop_on_signal()
+    worker = platform.open_worker()
+    try:
+        worker.serve(stop)
+    finally:
+        worker.close()
 
 
-ROLES: dict[str, Callable[[Platform, Sequence[int]], None]] = {"server": serve_api, "worker": work}
+def control(platform: Platform, _descriptors: Sequence[int]) -> None:
+    """Make services follow the live pointers and advance tunings: one leader of a site at a time."""
+    from tidemill.supervisor.controller import run_controller
+
+    run_controller(platform, _stop_on_signal())
+
+
+def record(platform: Platform, descriptors: Sequence[int]) -> None:
+    """Write the prediction log."""
+    from tidemill.monitoring import record_predictions
+
+    (listener,) = descriptors
+    record_predictions(platform.site, _stop_on_signal(), socket.socket(fileno=listener))
+
+
+ROLES: dict[str, Callable[[Platform, Sequence[int]], None]] = {
+    "server": serve_api,
+    "worker": work,
+    "controller": control,
+    "recorder": record,
+}
 
 
 def _stop_on_signal() -> threading.Event:

@@ -14,16 +14,28 @@ from typing import Any
 
 import httpx
 
-from tidemill.base.errors import InvalidInput, Unavailable
+from tidemill.base.errors import Unavailable
 from tidemill.base.home import make_sockets_folder
+from tidemill.monitoring import recorder_socket
 from tidemill.platform import Platform
+from tidemill.serving.gateway import gateway_argv, prepare_gateway
+from tidemill.serving.host import PredictorState, ProcessHost
 from tidemill.supervisor.control import control_path, serve_control
 from tidemill.supervisor.marker import only_site, remove_marker, write_marker
-from tidemill.supervisor.model import ProcessSpec
+from tidemill.supervisor.model import ProcessSpec, ProcessState, ProcessStatus
+from tidemill.supervisor.predictors import answer_for
 from tidemill.supervisor.process import Process
 from tidemill.supervisor.sockets import free_port, listen_tcp, listen_unix
 
 READY_SECONDS = 30.0
+MAX_EARLY_RESTARTS = 3
+"""A process that ends this often before the site is ready will not get ready."""
+
+_PREDICTOR_STATES = {
+    PredictorState.READY: ProcessState.RUNNING,
+    PredictorState.RESTARTING: ProcessState.WAITING,
+    PredictorState.FAILED: ProcessState.STOPPED,
+}
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +48,7 @@ class RunningSite:
         self._folder = make_sockets_folder(platform.home)
         self._listeners: list[socket.socket] = []
         self._processes: list[Process] = []
+        self._predictors = ProcessHost()
         self._ended = asyncio.Event()
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
@@ -74,16 +87,26 @@ class RunningSite:
         return f"http://{f'[{address}]' if ':' in address else address}:{port}"
 
     def _specs(self, address: str, port: int) -> Sequence[ProcessSpec]:
-        server_fds = [self._listen(listen_unix(self._socket("server")))]
+        site = self._platform.site
+        server = [self._listen(listen_unix(self._socket("server")))]
         if not self._with_gateway:
-            server_fds.append(self._listen(listen_tcp(address, port)))
-        server = self._role("server", *[str(fd) for fd in server_fds], inherited=tuple(server_fds))
-        return [server, self._role("worker")]
+            server.append(self._listen(listen_tcp(address, port)))
+            return [self._role("server", *server), self._role("controller"), self._role("worker")]
+        recorder = self._listen(listen_unix(recorder_socket(site)))
+        place = prepare_gateway(site, address=address, port=port, server_socket=self._socket("server"))
+        gateway = ProcessSpec(name="gateway", argv=gateway_argv(place))
+        return [
+            self._role("recorder", recorder),
+            self._role("server", *server),
+            gateway,
+            self._role("controller"),
+            self._role("worker"),
+        ]
 
-    def _role(self, name: str, *arguments: str, inherited: tuple[int, ...] = ()) -> ProcessSpec:
+    def _role(self, name: str, *descriptors: int) -> ProcessSpec:
         home = str(self._platform.home.path)
-        argv = (sys.executable, "-m", "tidemill.supervisor.roles", name, home, *arguments)
-        return ProcessSpec(name=name, argv=argv, inherited=inherited)
+        argv = (sys.executable, "-m", "tidemill.supervisor.roles", name, home, *map(str, descriptors))
+        return ProcessSpec(name=name, argv=argv, inherited=descriptors)
 
     def _listen(self, listener: socket.socket) -> int:
         self._listeners.append(listener)
@@ -94,29 +117,48 @@ class RunningSite:
 
     async def _until_ready(self, address: str, port: int) -> None:
         deadline = asyncio.get_running_loop().time() + READY_SECONDS
-        transport = httpx.AsyncHTTPTransport(uds=str(self._socket("server")))
-        async with httpx.AsyncClient(transport=transport, base_url="http://tidemill", timeout=READY_SECONDS) as client:
-            answer = await client.get("/api/v1/healthz")
-        if answer.status_code != 200:
-            raise Unavailable(f"the server is not healthy: {answer.text[:200]}", place=self._log_place("server"))
-        while not await _connects(address, port):
-            if asyncio.get_running_loop().time() > deadline:
-                raise Unavailable(f"nothing answers on port {port}", place=self._log_place("gateway"))
+        health = asyncio.create_task(self._health())
+        while not (health.done() and await _connects(address, port)):
+            ill = next((each.status for each in self._processes if each.status.restarts >= MAX_EARLY_RESTARTS), None)
+            late = "server" if not health.done() else "gateway"
+            if ill is not None or asyncio.get_running_loop().time() > deadline:
+                health.cancel()
+                name = late if ill is None else ill.name
+                raise Unavailable(f"the {name} does not come up", place=str(self._platform.home.logs / f"{name}.log"))
             await asyncio.sleep(0.02)
+        await health
         for process in self._processes:
             process.mark_ready()
 
     async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
         if question.get("op") == "status":
-            return {"processes": [dataclasses.asdict(process.status) for process in self._processes]}
-        raise InvalidInput(f"the supervisor does not know {question.get('op')!r}")
+            return {"processes": [*map(dataclasses.asdict, self._statuses())]}
+        return await asyncio.to_thread(answer_for, self._predictors, question)
 
-    def _log_place(self, name: str) -> str:
-        return str(self._platform.home.logs / f"{name}.log")
+    def _statuses(self) -> list[ProcessStatus]:
+        found = [process.status for process in self._processes]
+        for revision_id in self._predictors.revisions():
+            told = self._predictors.status(revision_id)
+            name = f"predictor {revision_id[-12:]}"
+            state = _PREDICTOR_STATES.get(told.state, ProcessState.STARTING)
+            found.append(ProcessStatus(name=name, state=state, pid=told.pid, restarts=told.restarts))
+        return found
+
+    async def _health(self) -> None:
+        transport = httpx.AsyncHTTPTransport(uds=str(self._socket("server")))
+        async with httpx.AsyncClient(transport=transport, base_url="http://tidemill", timeout=READY_SECONDS) as client:
+            answer = await client.get("/api/v1/healthz")
+        if answer.status_code != 200:
+            raise Unavailable(f"the server is not healthy: {answer.text[:200]}")
 
     async def _drain(self) -> None:
         # who lets work in stops first, who others need stops last
-        for process in reversed(self._processes):
+        ending = {process.spec.name: process for process in self._processes}
+        for name in ("gateway", "worker", "controller"):
+            if name in ending:
+                await ending.pop(name).stop()
+        await asyncio.to_thread(self._predictors.close)
+        for process in reversed(ending.values()):
             await process.stop()
         for listener in self._listeners:
             listener.close()

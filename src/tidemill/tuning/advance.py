@@ -11,7 +11,7 @@ from tidemill.access import Actor, Role
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
-from tidemill.engine import FINAL_STATES, Run, RunRequest, State
+from tidemill.engine import Run, RunRequest, State
 from tidemill.engine.find import get_run, list_runs
 from tidemill.engine.specs import read_spec
 from tidemill.engine.submit import submit_run
@@ -64,7 +64,7 @@ def advance_tunings(site: Site) -> int:
 
 def _note_end(site: Site, tuning: Tuning, trial: Trial) -> None:
     run = get_run(site, driver_of(tuning), trial.run_id or "")
-    if run.state not in FINAL_STATES:
+    if not run.state.is_final:
         return
     value, reason = _measured(site, tuning, run)
     state = TrialState.FAILED if value is None else TrialState.SUCCEEDED

@@ -462,6 +462,46 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('secret_sha256', name='token_secret')
     )
+    op.create_table('trial',
+    sa.Column('tuning_id', sa.String(length=36), nullable=False),
+    sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('parameters', sa.JSON(), nullable=False),
+    sa.Column('run_id', sa.String(length=36), nullable=True),
+    sa.Column('value', sa.Float(precision=53), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.Column('claimed_until', sa.String(length=32), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.Column('finished_at', sa.String(length=32), nullable=True),
+    sa.Column('generation', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('tuning_id', 'number')
+    )
+    op.create_table('tuning',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=128), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
+    sa.Column('objective', sa.String(length=400), nullable=False),
+    sa.Column('direction', sa.String(length=16), nullable=False),
+    sa.Column('space', sa.JSON(), nullable=False),
+    sa.Column('parameters', sa.JSON(), nullable=False),
+    sa.Column('pipeline_digest', sa.String(length=71), nullable=False),
+    sa.Column('trials_wanted', sa.Integer(), nullable=False),
+    sa.Column('parallel', sa.Integer(), nullable=False),
+    sa.Column('seed', sa.Integer(), nullable=False),
+    sa.Column('experiment', sa.String(length=128), nullable=False),
+    sa.Column('origin', sa.JSON(), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.Column('finished_at', sa.String(length=32), nullable=True),
+    sa.Column('generation', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('tuning', schema=None) as batch_op:
+        batch_op.create_index('tuning_state', ['state'], unique=False)
+
     op.create_table('worker',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('namespace_id', sa.String(length=36), nullable=False),

@@ -1,0 +1,78 @@
+"""The controller: one leader of a site that makes services follow their pointers and tunings go on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from datetime import timedelta
+
+from tidemill.base.errors import TidemillError
+from tidemill.base.home import make_sockets_folder
+from tidemill.base.leases import release_lease, take_lease
+from tidemill.base.site import Site
+from tidemill.gate import run_pending_checks
+from tidemill.monitoring import recorder_socket
+from tidemill.platform import Platform
+from tidemill.serving.gateway import Gateway, gateway_place
+from tidemill.serving.reconcile import Reconciler
+from tidemill.serving.serve import reconcile_until
+from tidemill.serving.source import RegistrySource
+from tidemill.supervisor.predictors import RemotePredictors
+from tidemill.tuning import advance_tunings
+
+LEASE = timedelta(seconds=15)
+RENEW_SECONDS = 5.0
+ADVANCE_SECONDS = 0.2
+log = logging.getLogger(__name__)
+
+
+def run_controller(platform: Platform, stop: threading.Event) -> None:
+    """Lead the site until told to stop; while another process leads, stand by."""
+    site = platform.site
+    holder = f"controller-{os.getpid()}-{site.ids.new()}"
+    while not stop.is_set():
+        lease = take_lease(site, name="controller", holder=holder, lasts=LEASE)
+        if lease is None:
+            stop.wait(1.0)
+            continue
+        _lead(platform, holder, stop)
+        release_lease(site, lease)
+
+
+def _lead(platform: Platform, holder: str, stop: threading.Event) -> None:
+    site = platform.site
+    ended = threading.Event()
+    server_socket = make_sockets_folder(site.home) / "server.sock"
+    reconciler = Reconciler(
+        site,
+        RegistrySource(site),
+        RemotePredictors(site.home),
+        Gateway(gateway_place(site), server_socket),
+        log_socket=recorder_socket(site),
+    )
+    threads = [threading.Thread(target=_advance, args=(site, ended), name="tunings")]
+    if gateway_place(site).clusters.exists():
+        threads.append(threading.Thread(target=reconcile_until, args=(site, reconciler, ended), name="services"))
+    for thread in threads:
+        thread.start()
+    while not stop.wait(RENEW_SECONDS):
+        if take_lease(site, name="controller", holder=holder, lasts=LEASE) is None:
+            log.warning("another controller leads now")
+            break
+    ended.set()
+    for thread in threads:
+        thread.join()
+
+
+def _advance(site: Site, ended: threading.Event) -> None:
+    has_checked = False
+    while not ended.wait(ADVANCE_SECONDS):
+        try:
+            advance_tunings(site)
+            # whoever opens a review runs its checks; what a crash cut off is taken up once, when the next one leads
+            if not has_checked:
+                run_pending_checks(site)
+                has_checked = True
+        except TidemillError as problem:
+            log.warning("controller: %s", problem)
