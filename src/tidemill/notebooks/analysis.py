@@ -124,7 +124,8 @@ class Analysis:
     def _refuse_unportable(self, flow: StepFlow, name: str, source: StepFlow, use: Use) -> None:
         opened = source.walked.opened[name]
         raise InvalidInput(
-            f"`{name}` is an open handle or a generator, made in {self.outline.notebook.place(opened.cell, opened.line)} "
+            f"`{name}` is an open handle or a generator, made in "
+            f"{self.outline.notebook.place(opened.cell, opened.line)} "
             f"(step {source.step.name}); it cannot go to another process",
             place=self.outline.notebook.place(use.spot.cell, use.spot.line),
             remedy=f"open it in the step {flow.step.name} too, or keep both cells in one step",

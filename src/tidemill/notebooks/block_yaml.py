@@ -12,7 +12,7 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff
 
 
 def block_yaml(value: Any) -> str:
-    """JSON-like data as YAML 1.1 block text with sorted keys, ending in a new line; texts are double-quoted as in JSON."""
+    """JSON-like data as YAML 1.1 block text with sorted keys; texts are double-quoted as in JSON."""
     return "\n".join(_lines(value, "")) + "\n"
 
 

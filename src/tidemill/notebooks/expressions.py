@@ -10,7 +10,15 @@ from tidemill.base.errors import InvalidInput
 from tidemill.notebooks.facts import CallFact, Facts, Spot
 from tidemill.notebooks.mutation import MUTATING_FUNCTIONS, method_changes
 from tidemill.notebooks.recorder import LateRecorder, Recorder
-from tidemill.notebooks.scope import Comprehension, Function, Scope, ScopeKind, comprehension_scope, function_scope, surely_written
+from tidemill.notebooks.scope import (
+    Comprehension,
+    Function,
+    Scope,
+    ScopeKind,
+    comprehension_scope,
+    function_scope,
+    surely_written,
+)
 
 
 class ExpressionVisitor(ast.NodeVisitor):
@@ -303,11 +311,13 @@ class ExpressionVisitor(ast.NodeVisitor):
             if called is not None and not called.is_class:
                 found = _either(found, called, as_value=True)
         elif isinstance(value, ast.Dict | ast.List | ast.Tuple | ast.Set | ast.IfExp | ast.BoolOp | ast.Starred):
-            for part in ast.iter_child_nodes(value):
-                if isinstance(part, ast.expr):
-                    found = _either(found, self.carried(part), as_value=True)
+            for child in ast.iter_child_nodes(value):
+                if isinstance(child, ast.expr):
+                    found = _either(found, self.carried(child), as_value=True)
         elif isinstance(value, Comprehension):
-            found = _either(None, self.carried(value.value if isinstance(value, ast.DictComp) else value.elt), as_value=True)
+            found = _either(
+                None, self.carried(value.value if isinstance(value, ast.DictComp) else value.elt), as_value=True
+            )
         elif isinstance(value, ast.Attribute | ast.Subscript | ast.Await):
             found = _either(None, self.carried(value.value), as_value=True)
         return found
@@ -334,7 +344,13 @@ def root_name(node: ast.expr) -> ast.Name | None:
 def _sources(value: ast.expr) -> list[str]:
     """The names whose object, or a part of whose object, an expression hands on without making a new one."""
     if isinstance(value, ast.Call):
-        if isinstance(value.func, ast.Attribute) and value.func.attr in ("values", "items", "iterrows", "setdefault", "get"):
+        if isinstance(value.func, ast.Attribute) and value.func.attr in (
+            "values",
+            "items",
+            "iterrows",
+            "setdefault",
+            "get",
+        ):
             return _sources(value.func.value)
         if isinstance(value.func, ast.Name) and value.func.id in ("enumerate", "zip", "reversed", "iter"):
             return [source for argument in value.args for source in _sources(argument)]

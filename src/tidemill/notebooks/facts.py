@@ -18,7 +18,7 @@ class Spot:
 class CallFact:
     """A call of a global name inside a function: which of its arguments are plain names.
 
-    A positional argument that is no plain name is None; `keywords` maps the callee's parameter to the name given.
+    A positional argument that is no plain name is None; `keywords` maps a parameter to the name given.
     """
 
     callee: str
@@ -43,8 +43,9 @@ class Facts:
 
     `late` are the global names it reads when called, `writes` those it rebinds (`global`), `mutates` those it changes in
     place (True: surely; False: by a method that is not known), `mutated_parameters` the parameters it changes in place.
-    `is_value` marks an object that only may hold such code (a dict of functions, what a call gave): its
-    artifact brings the names along, as they were. `surely_writes` are written by every call. `methods` of a class: does the method change its object?
+    `surely_writes` are written by every call. `methods` of a class: does the method change its object? `is_value` marks
+    an object that only may hold such code (a dict of functions, what a call gave): its artifact brings the names along,
+    as they were.
     """
 
     parameters: tuple[str, ...] = ()
@@ -62,8 +63,10 @@ class Facts:
 
     def joined(self, other: Facts) -> Facts:
         """Either this or the other, where a branch decides."""
-        both = {name: self.mutates.get(name, False) or other.mutates.get(name, False)
-                for name in {*self.mutates, *other.mutates}}
+        both = {
+            name: self.mutates.get(name, False) or other.mutates.get(name, False)
+            for name in {*self.mutates, *other.mutates}
+        }
         return Facts(
             parameters=self.parameters or other.parameters,
             late={**other.late, **self.late},

@@ -8,12 +8,13 @@ from tidemill.notebooks.analysis import Analysis, StepFlow
 from tidemill.notebooks.facts import Spot
 from tidemill.notebooks.prelude import prelude_parameters
 from tidemill.notebooks.settings import Setting
+from tidemill.notebooks.word_list import words
 
-WRITERS = frozenset(
+WRITERS = words(
     """
     to_csv to_parquet to_json to_excel to_pickle to_feather to_hdf to_sql dump save savez savetxt save_model write_text
     write_bytes savefig imwrite save_pretrained write_csv write_parquet
-    """.split()
+    """
 )
 
 
@@ -79,18 +80,21 @@ def _warn_of_files(analysis: Analysis) -> None:
         for prepared in step.cells:
             for node in ast.walk(prepared.tree):
                 for text in _written(node):
-                    written.setdefault(text, (step.name, Spot(cell=prepared.cell.number, line=getattr(node, "lineno", 1))))
+                    written.setdefault(
+                        text, (step.name, Spot(cell=prepared.cell.number, line=getattr(node, "lineno", 1)))
+                    )
     for step in analysis.outline.steps:
         for prepared in step.cells:
             for node in ast.walk(prepared.tree):
-                text = node.value if isinstance(node, ast.Constant) else None
-                if not isinstance(text, str) or text not in written or written[text][0] == step.name:
+                if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in written):
                     continue
-                other, spot = written[text]
-                analysis.outline.warn(
-                    f"the file {text!r} is written by the step {other} (cell {spot.cell}); steps share variables, not files",
-                    prepared.cell.number, node.lineno,
-                )  # fmt: skip
+                other, spot = written[node.value]
+                if other != step.name:
+                    analysis.outline.warn(
+                        f"the file {node.value!r} is written by the step {other} (cell {spot.cell}); "
+                        "steps share variables, not files",
+                        prepared.cell.number, node.lineno,
+                    )  # fmt: skip
 
 
 def _written(node: ast.AST) -> list[str]:
@@ -101,5 +105,3 @@ def _written(node: ast.AST) -> list[str]:
     if name == "open" and len(texts) > 1 and set(texts[1]) & set("wax"):
         return texts[:1]
     return texts[:1] if name in WRITERS else []
-
-

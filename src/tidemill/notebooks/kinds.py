@@ -8,7 +8,19 @@ from tidemill.notebooks.outline import Step
 
 MODEL, DATASET, ARTIFACT = "system.Model", "system.Dataset", "system.Artifact"
 _MAKES_DATA = ("read_", "DataFrame", "Series", "concat", "merge", "get_dummies")
-_KEEPS_DATA = ("dropna", "assign", "copy", "reset_index", "drop", "fillna", "query", "rename", "sort_values", "astype", "merge")
+_KEEPS_DATA = (
+    "dropna",
+    "assign",
+    "copy",
+    "reset_index",
+    "drop",
+    "fillna",
+    "query",
+    "rename",
+    "sort_values",
+    "astype",
+    "merge",
+)
 
 
 def artifact_types(step: Step) -> dict[str, str]:
@@ -21,9 +33,9 @@ def artifact_types(step: Step) -> dict[str, str]:
                 for target in node.targets:
                     if isinstance(target, ast.Name) and kind:
                         found[target.id] = kind
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "fit":
-                if isinstance(node.func.value, ast.Name):
-                    found[node.func.value.id] = MODEL
+            fitted = node.func if isinstance(node, ast.Call) else None
+            if isinstance(fitted, ast.Attribute) and fitted.attr == "fit" and isinstance(fitted.value, ast.Name):
+                found[fitted.value.id] = MODEL
     return found
 
 

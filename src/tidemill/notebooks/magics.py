@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from tidemill.base.errors import InvalidInput
 from tidemill.notebooks.model import Cell
+from tidemill.notebooks.word_list import words
 
-IGNORED = frozenset(
+IGNORED = words(
     """
     matplotlib load_ext reload_ext unload_ext autoreload config precision who whos who_ls history hist pdb xmode colors
     automagic doctest_mode autosave timeit prun memit mprun lprun notebook pinfo pinfo2 psource pdoc page logstart
     connect_info lsmagic quickref
-    """.split()
+    """
 )
 """Line magics that change nothing a later cell could see; they are not run in a step."""
 
@@ -62,9 +63,11 @@ def prepare(cell: Cell, *, place: str) -> PreparedCell:
 
 def _parse(code: str) -> ast.Module | None:
     try:
-        return compile(code, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        tree: ast.Module = compile(code, "<cell>", "exec", flags, dont_inherit=True)
     except (SyntaxError, ValueError):
         return None
+    return tree
 
 
 def _syntax_error(code: str, place: str) -> InvalidInput:
@@ -72,7 +75,9 @@ def _syntax_error(code: str, place: str) -> InvalidInput:
         ast.parse(code)
     except SyntaxError as problem:
         text = f": {problem.text.strip()}" if problem.text else ""
-        return InvalidInput(f"{problem.msg}{text}", place=f"{place}, line {problem.lineno or 1}", remedy="correct the cell")
+        return InvalidInput(
+            f"{problem.msg}{text}", place=f"{place}, line {problem.lineno or 1}", remedy="correct the cell"
+        )
     except ValueError as problem:
         return InvalidInput(str(problem), place=place)
     return InvalidInput("cannot be parsed", place=place)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-MUTATING_METHODS = frozenset(
+from tidemill.notebooks.word_list import words
+
+MUTATING_METHODS = words(
     """
     append extend insert remove pop clear sort reverse update setdefault popitem add discard difference_update
     intersection_update symmetric_difference_update appendleft extendleft popleft rotate
@@ -10,11 +12,11 @@ MUTATING_METHODS = frozenset(
     write writelines seek truncate readline readlines send throw close subtract move_to_end
     load_state_dict train eval backward step zero_grad requires_grad_ set_index_inplace register_forward_hook
     add_module __setitem__ __delitem__ __setattr__ __iadd__ feed push enqueue put put_nowait get_nowait task_done
-    """.split()
+    """
 )
 """Names that change their object in the standard library, pandas, numpy, scikit-learn or torch."""
 
-READING_METHODS = frozenset(
+READING_METHODS = words(
     """
     abs add_prefix add_suffix agg aggregate align all any apply applymap argmax argmin argsort asfreq asof assign astype
     at_time autocorr between between_time bfill bool boxplot capitalize casefold cat center clip combine combine_first
@@ -38,17 +40,36 @@ READING_METHODS = frozenset(
     with_columns with_suffix xs zfill isoformat date time weekday timestamp timetuple exists is_file is_dir read_text
     read_bytes iterdir glob rglob resolve as_posix hexdigest digest cpu numpy detach clone tocsr tocsc toarray todense
     get_booster staged_predict kneighbors named_steps select to_pandas to_arrow debug info warning error
-    """.split()
+    """
 )
 """Names that leave their object as it is (with `inplace=True` they do not); used to keep needless versions away."""
 
-MUTATING_FUNCTIONS = {
-    name: 0
-    for name in """
-    shuffle heappush heappop heapify heapreplace heappushpop insort insort_left insort_right put copyto fill_diagonal
-    place putmask put_along_axis setattr delattr next exec_module setitem delitem
-    """.split()
-}
+MUTATING_FUNCTIONS = dict.fromkeys(
+    [
+        "shuffle",
+        "heappush",
+        "heappop",
+        "heapify",
+        "heapreplace",
+        "heappushpop",
+        "insort",
+        "insort_left",
+        "insort_right",
+        "put",
+        "copyto",
+        "fill_diagonal",
+        "place",
+        "putmask",
+        "put_along_axis",
+        "setattr",
+        "delattr",
+        "next",
+        "exec_module",
+        "setitem",
+        "delitem",
+    ],
+    0,
+)
 """Functions of libraries that change the argument at this position, by the last part of their name."""
 
 

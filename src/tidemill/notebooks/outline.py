@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tidemill.base.errors import InvalidInput
@@ -73,7 +72,8 @@ def outline(notebook: Notebook) -> Outline:
             made.note(f"tags that mean nothing here: {', '.join(tags.foreign)}", cell.number)
         if tags.role is Role.SKIP:
             continue
-        prepared = _prepared(made, lambda cell=cell: prepare(cell, place=notebook.place(cell.number)))
+        prepared = prepare(cell, place=notebook.place(cell.number))
+        _note_magics(made, prepared)
         if cell.source.strip():
             _place(made, prepared, tags, whole=whole)
     if not made.steps:
@@ -85,15 +85,13 @@ def outline(notebook: Notebook) -> Outline:
     return made
 
 
-def _prepared(made: Outline, make: Callable[[], PreparedCell]) -> PreparedCell:
-    prepared = make()
+def _note_magics(made: Outline, prepared: PreparedCell) -> None:
     made.installs += prepared.installs
     if prepared.installs:
         made.note(f"not run in a step; a requirement instead: {', '.join(prepared.installs)}", prepared.cell.number)
     ignored = [magic for magic in prepared.ignored if magic not in ("%matplotlib",)]
     if ignored:
         made.note(f"without effect in a step: {', '.join(ignored)}", prepared.cell.number)
-    return prepared
 
 
 def _place(made: Outline, prepared: PreparedCell, tags: CellTags, *, whole: bool) -> None:
@@ -180,5 +178,3 @@ def _note_metadata(made: Outline) -> None:
         made.warnings.append(
             Remark(message=f"the metadata key tidemill.{key} is not known", place=made.notebook.file_name)
         )
-
-

@@ -18,8 +18,10 @@ _KFP_TYPES = {
     "bool": "BOOLEAN", "int": "NUMBER_INTEGER", "float": "NUMBER_DOUBLE", "str": "STRING",
     "list": "LIST", "tuple": "LIST", "dict": "STRUCT",
 }  # fmt: skip
-_ANNOTATIONS = {**{name: name for name in _KFP_TYPES}, "List": "list", "Dict": "dict", "Tuple": "tuple", "Sequence": "list",
-                "Mapping": "dict"}  # fmt: skip
+_ANNOTATIONS = {
+    **{name: name for name in _KFP_TYPES},
+    "List": "list", "Dict": "dict", "Tuple": "tuple", "Sequence": "list", "Mapping": "dict",
+}  # fmt: skip
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
@@ -127,7 +129,11 @@ def _declared(annotation: ast.expr | None) -> str | None:
         except SyntaxError:
             return None
     if isinstance(annotation, ast.Subscript):
-        head = annotation.value.attr if isinstance(annotation.value, ast.Attribute) else getattr(annotation.value, "id", "")
+        head = (
+            annotation.value.attr
+            if isinstance(annotation.value, ast.Attribute)
+            else getattr(annotation.value, "id", "")
+        )
         return _declared(annotation.slice) if head == "Optional" else _ANNOTATIONS.get(head)
     if isinstance(annotation, ast.BinOp):
         return _declared(annotation.left) or _declared(annotation.right)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tidemill.base.errors import InvalidInput
 from tidemill.notebooks.analysis import PROVIDED
 from tidemill.notebooks.facts import Spot
@@ -34,17 +36,15 @@ def prelude_parameters(walked: Walked, parameters: dict[str, Parameter]) -> dict
 
 def _warn_of_order(outline: Outline, walked: Walked) -> None:
     """A cell that runs first here although steps above it bind the same name would undo what they did."""
-    for binding_name, spot in walked.recorder.defined.items():
+    for name, spot in walked.recorder.defined.items():
         for step in outline.steps:
             for prepared in step.cells:
-                if prepared.cell.number < spot.cell and _binds(prepared.code, binding_name):
+                if prepared.cell.number < spot.cell and _binds(prepared.code, name):
                     outline.warn(
-                        f"`{binding_name}` is set here, before every step, but cell {prepared.cell.number} above sets it too",
+                        f"`{name}` is set here, before every step, yet cell {prepared.cell.number} above sets it too",
                         spot.cell, spot.line,
                     )  # fmt: skip
 
 
 def _binds(code: str, name: str) -> bool:
-    import re
-
     return re.search(rf"^(?:def |class )?{re.escape(name)}\s*(?:=(?!=)|\(|:)", code, re.MULTILINE) is not None

@@ -92,9 +92,7 @@ def _watched(analysis: Analysis, flow: StepFlow) -> list[str]:
     here = flow.step.name
     later = [other for other in analysis.flows.values() if index(other.step.name) > index(here)]
     return sorted(
-        name
-        for name, producer in flow.inputs.items()
-        if any(other.inputs.get(name) == producer for other in later)
+        name for name, producer in flow.inputs.items() if any(other.inputs.get(name) == producer for other in later)
     )
 
 

@@ -7,8 +7,9 @@ import ast
 from tidemill.notebooks.analysis import Analysis
 from tidemill.notebooks.outline import Step
 from tidemill.notebooks.settings import SEEDERS, seeds
+from tidemill.notebooks.word_list import words
 
-DRAWING_CALLS = frozenset(
+DRAWING_CALLS = words(
     """
     sample shuffle train_test_split permutation choice choices randint randn rand normal uniform permutations_test_score
     KFold StratifiedKFold ShuffleSplit StratifiedShuffleSplit GroupShuffleSplit KMeans MiniBatchKMeans
@@ -17,7 +18,7 @@ DRAWING_CALLS = frozenset(
     make_classification make_regression make_blobs make_moons make_circles BaggingClassifier BaggingRegressor
     DecisionTreeClassifier DecisionTreeRegressor HistGradientBoostingClassifier HistGradientBoostingRegressor resample
     GaussianMixture IsolationForest bootstrap
-    """.split()
+    """
 )
 """Calls of pandas and scikit-learn that draw from the global state unless they are given `random_state`."""
 
@@ -53,7 +54,8 @@ def _connect(analysis: Analysis, chain: dict[str, str], step: Step, last: Step) 
     number = step.numbers[0]
     if step.name in analysis.graph.ancestors(last.name):
         analysis.outline.warn(
-            f"it draws random numbers after {last.name} in the notebook, yet runs before it: the numbers will differ", number
+            f"it draws random numbers after {last.name} in the notebook, yet runs before it: the numbers will differ",
+            number,
         )
         return
     if last.name not in analysis.graph.ancestors(step.name):

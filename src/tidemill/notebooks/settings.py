@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from tidemill.notebooks.expressions import root_name
 from tidemill.notebooks.facts import Spot
 from tidemill.notebooks.magics import PreparedCell
+from tidemill.notebooks.word_list import words
 
-SETTERS = frozenset(
+SETTERS = words(
     """
     set_option reset_option set_config set_theme set_style set_palette set_context set filterwarnings simplefilter
     resetwarnings set_default_dtype set_printoptions basicConfig setlocale rc rcdefaults register_matplotlib_converters
     setrecursionlimit chdir disable set_verbosity set_loglevel setattr putenv unsetenv set_num_threads
     use_deterministic_algorithms seed_everything set_float32_matmul_precision set_default_device
-    """.split()
+    """
 )
-NESTED_SETTERS = {"style": {"use"}, "rcParams": {"update"}, "environ": {"update", "setdefault", "pop"}, "path": {"append", "insert"}}
+NESTED_SETTERS = {
+    "style": {"use"},
+    "rcParams": {"update"},
+    "environ": {"update", "setdefault", "pop"},
+    "path": {"append", "insert"},
+}
 SEEDERS = frozenset({"seed", "manual_seed", "manual_seed_all", "set_seed", "seed_everything", "set_random_seed"})
 HARMLESS = frozenset({"set_title", "set_trace"})
 

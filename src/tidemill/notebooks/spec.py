@@ -48,7 +48,9 @@ def make_spec(analysis: Analysis, target: Target) -> dict[str, Any]:
     root: dict[str, Any] = {"dag": {"tasks": tasks}}
     if analysis.parameters:
         root["inputDefinitions"] = {
-            "parameters": {name: _definition(parameter, default=True) for name, parameter in analysis.parameters.items()}
+            "parameters": {
+                name: _definition(parameter, default=True) for name, parameter in analysis.parameters.items()
+            }
         }
     for name in sorted(set(analysis.parameters) - used):
         spot = analysis.parameters[name].spot
@@ -101,13 +103,9 @@ def _artifact(schema: str) -> dict[str, Any]:
     return {"artifactType": {"schemaTitle": schema, "schemaVersion": "0.0.1"}}
 
 
-def _component(
-    analysis: Analysis, flow: StepFlow, wiring: Wiring, types: dict[str, dict[str, str]]
-) -> dict[str, Any]:
+def _component(analysis: Analysis, flow: StepFlow, wiring: Wiring, types: dict[str, dict[str, str]]) -> dict[str, Any]:
     made: dict[str, Any] = {"executorLabel": f"exec-{flow.step.task}"}
-    taken = {
-        name: _artifact(types[producer].get(name, ARTIFACT)) for name, producer in flow.inputs.items()
-    }
+    taken = {name: _artifact(types[producer].get(name, ARTIFACT)) for name, producer in flow.inputs.items()}
     given = {name: _artifact(types[flow.step.name].get(name, ARTIFACT)) for name in flow.outputs}
     if wiring.random_input:
         taken[wiring.random_input] = _artifact(ARTIFACT)

@@ -48,7 +48,7 @@ class CellVisitor(ExpressionVisitor):
             self.visit(node.value)
             self.bind(node.target, self.carried(node.value))
         elif not isinstance(node.target, ast.Name):
-            self.visit(node.target.value)  # type: ignore[union-attr]  # the grammar allows an attribute or subscript here
+            self.visit(node.target.value)
         if not self.in_function() and not self.future_annotations:
             self.visit(node.annotation)
 
@@ -84,9 +84,10 @@ class CellVisitor(ExpressionVisitor):
             self.store(bound_by_import(alias), node, None)
 
     def visit_Global(self, node: ast.Global) -> None:
-        return
+        return  # the scopes know
 
-    visit_Nonlocal = visit_Global
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
+        return
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for decorator in node.decorator_list:
@@ -185,7 +186,7 @@ class CellVisitor(ExpressionVisitor):
     visit_Continue = visit_Break
     visit_Raise = visit_Break
 
-    def visit_Try(self, node: ast.Try) -> None:
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
         flow = self._flow()
         guarded = flow is not None and any(_catches_name_errors(handler) for handler in node.handlers)
         before = flow.branch() if flow else None
@@ -288,7 +289,12 @@ def _matches_all(pattern: ast.pattern) -> bool:
 
 
 def _texts(node: ast.Call) -> list[str]:
-    return [part.value for a in node.args for part in ast.walk(a) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    return [
+        part.value
+        for a in node.args
+        for part in ast.walk(a)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]
 
 
 def names_in_query(node: ast.Call) -> list[str]:

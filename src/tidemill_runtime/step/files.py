@@ -14,8 +14,8 @@ from tidemill_runtime.step.wire import ExecutorInput
 def place_files(wire: ExecutorInput, files: Mapping[str, str]) -> None:
     """Copy each input artifact to its relative path; a file that is there already must be the same.
 
-    Raises `VariableError` for a path that leads out of the working folder, an artifact that was not handed over, and a file
-    that would be replaced by another.
+    Raises `VariableError` for a path that leads out of the working folder, an artifact that was not handed over, and a
+    file that would be replaced by another.
     """
     here = os.path.realpath(os.curdir)
     for name, relative in sorted(files.items()):

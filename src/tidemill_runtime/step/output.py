@@ -38,7 +38,7 @@ class CellRecord:
 
 
 class _Tee(io.TextIOBase):
-    def __init__(self, stream: TextIO, outputs: "Outputs") -> None:
+    def __init__(self, stream: TextIO, outputs: Outputs) -> None:
         self._stream = stream
         self._outputs = outputs
 

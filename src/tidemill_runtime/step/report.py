@@ -31,8 +31,12 @@ def report_html(notebook: str, step: str, records: Iterable[CellRecord], failure
         body.append("</section>")
     if failure is not None:
         body.append(f"<pre class=error>{html.escape(failure)}</pre>")
-    head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>{title}</title>'
-    return f"<!doctype html><html lang=en><head>{head}<style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>{title}</title>'
+    )
+    return (
+        f"<!doctype html><html lang=en><head>{head}<style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+    )
 
 
 def _part(kind: str, content: str) -> str:

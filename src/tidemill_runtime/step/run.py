@@ -48,7 +48,7 @@ def run_step(wire: ExecutorInput, program: StepProgram, files: Mapping[str, str]
 
 
 @contextlib.contextmanager
-def _environment(runner: "_Runner") -> Iterator[None]:
+def _environment(runner: _Runner) -> Iterator[None]:
     """`display` and `get_ipython` as in a kernel, a matplotlib that needs no screen, and the notebook's own modules."""
     os.environ.setdefault("MPLBACKEND", "Agg")
     warnings.filterwarnings("ignore", message=".*non-interactive, and thus cannot be shown")
@@ -103,8 +103,8 @@ class _Runner:
                 self._run_cell(cell)
             self._finish()
         except VariableError as problem:
-            cell = self._cell if self._cell is not None else self._first_cell()
-            return Failure(str(problem), self.program.notebook, self.program.step, cell, None, "")
+            number = self._cell if self._cell is not None else self._first_cell()
+            return Failure(str(problem), self.program.notebook, self.program.step, number, None, "")
         except KeyboardInterrupt:
             raise
         except BaseException as problem:  # noqa: BLE001  # a cell may raise anything, SystemExit too: it fails the step
@@ -190,6 +190,8 @@ class _Runner:
         path = self._wire.output_path(self.program.report) if self.program.report else None
         if path is None:
             return
-        text = report_html(self.program.notebook, self.program.step, self.outputs.records, str(failure) if failure else None)
+        text = report_html(
+            self.program.notebook, self.program.step, self.outputs.records, str(failure) if failure else None
+        )
         with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)

@@ -1,8 +1,8 @@
 """The notebook's namespace in a process: runs cells as a kernel would."""
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import asyncio
 import builtins

@@ -72,7 +72,9 @@ class Shell:
 
     def getoutput(self, command: str, split: bool = True) -> Lines:
         """`lines = !command`."""
-        done = subprocess.run(["sh", "-c", self._expanded(command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            ["sh", "-c", self._expanded(command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
         return Lines(done.stdout.decode("utf-8", "replace").splitlines())
 
     def _call(self, program: List[str], text: Any, check: bool = True) -> None:
@@ -83,7 +85,7 @@ class Shell:
             raise subprocess.CalledProcessError(done.returncode, program)
 
     def _expanded(self, command: str) -> str:
-        def value(found: "re.Match[str]") -> str:
+        def value(found: re.Match[str]) -> str:
             expression = found[1] or found[2]
             if found[2] and found[2] not in self.user_ns:
                 return found[0]  # a variable of the shell

@@ -53,10 +53,7 @@ class Variables:
         for name in self._program.inputs:
             metadata = self._wire.input_metadata(name)
             identity = metadata.get("identity")
-            if identity is not None and identity in same:
-                value = same[identity]
-            else:
-                value = self._load_one(name, scene)
+            value = same[identity] if identity in same else self._load_one(name, scene)
             if identity is not None:
                 same[identity] = value
             if value is UNBOUND:
@@ -89,7 +86,7 @@ class Variables:
                 continue  # bound anew
             if not is_unchanged(value, path, metadata, scene):
                 raise VariableError(
-                    f"`{name}` was changed in place by the step {self._program.step}, which the analysis could not see; "
+                    f"`{name}` was changed in place by the step {self._program.step}, unseen by the analysis; "
                     f"tag one of its cells provides:{name}"
                 )
 
@@ -106,8 +103,8 @@ class Variables:
                 metadata = save_value(value, path, self._scene(output.known))
             except NotCarried as problem:
                 raise VariableError(
-                    f"`{output.name}` of type {type_name(value)} cannot leave the step {self._program.step}: {problem}; "
-                    "make it in the step that uses it, or keep both cells in one step"
+                    f"`{output.name}` of type {type_name(value)} cannot leave the step {self._program.step}: "
+                    f"{problem}; make it in the step that uses it, or keep both cells in one step"
                 ) from problem
             if output.name in identities:
                 metadata["identity"] = identities[output.name]

@@ -94,7 +94,7 @@ def _same_column(value: Any, loaded: Any) -> bool:
     if value.dtype != loaded.dtype or not value.equals(loaded):
         return False
     if value.dtype == object:
-        return all(type(one) is type(other) and not hasattr(one, "__len__") or type(one) is str and type(other) is str
+        return all((type(one) is type(other) and not hasattr(one, "__len__")) or (type(one) is str and type(other) is str)
                    for one, other in zip(value, loaded))  # fmt: skip
     if hasattr(value.dtype, "categories"):
         return _same_index(value.dtype.categories, loaded.dtype.categories)

@@ -22,7 +22,7 @@ class Scene:
     shared: FrozenSet[str] = frozenset()
     known: FrozenSet[str] = frozenset()
     label: str = ""
-    brought: "dict[str, Any]" = field(default_factory=dict)
+    brought: dict[str, Any] = field(default_factory=dict)
 
 
 class Codec(Protocol):

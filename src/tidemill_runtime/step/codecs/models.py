@@ -80,7 +80,7 @@ class XgboostCodec:
             file.write(value.save_raw("ubj"))
 
     def read(self, path: str, scene: Scene) -> Any:
-        import xgboost
+        import xgboost  # type: ignore[import-not-found,unused-ignore]  # only where the notebook has it
 
         booster = xgboost.Booster()
         with open(path, "rb") as file:
@@ -104,7 +104,7 @@ class LightgbmCodec:
             file.write(value.model_to_string(num_iteration=-1))
 
     def read(self, path: str, scene: Scene) -> Any:
-        import lightgbm
+        import lightgbm  # type: ignore[import-not-found,unused-ignore]  # only where the notebook has it
 
         with open(path, encoding="utf-8") as file:
             return lightgbm.Booster(model_str=file.read())

@@ -11,6 +11,8 @@ from typing import Any, Set
 from tidemill_runtime.step.codecs.contract import Scene
 
 MAX_JSON_ITEMS = 200_000
+MAX_JSON_BITS = 13_000
+"""Python refuses to read longer integers from text."""
 
 
 class Unbound:
@@ -59,15 +61,15 @@ class JsonCodec:
         return True  # `takes` lets only such values in
 
 
-def _is_plain(value: object, seen: Set[int], count: "list[int]") -> bool:
+def _is_plain(value: object, seen: Set[int], count: list[int]) -> bool:
     kind = type(value)
     count[0] += 1
     if count[0] > MAX_JSON_ITEMS:
         return False
     if kind in (bool, float, str) or value is None:
         return True
-    if kind is int:
-        return abs(value) < 10**4000  # type: ignore[operator]  # Python refuses to print longer ones
+    if isinstance(value, int) and kind is int:
+        return value.bit_length() < MAX_JSON_BITS
     if kind not in (list, dict) or id(value) in seen:
         return False  # an object that stands twice would come back as two
     seen.add(id(value))
