@@ -166,15 +166,25 @@ def _profile(table: Table, answers: Sequence[Any], output: Mapping[str, Any]) ->
 
 
 def _write_model(model: Any, output: Path) -> Dict[str, Any]:
-    """skops where it can hold the model with types of known libraries only; else joblib, loaded when vouched for."""
+    """skops where it can hold the model with types of known libraries only; else a pickle, loaded when vouched for.
+
+    cloudpickle, where the lock has it, takes a notebook's own functions and classes along; joblib is with scikit-learn.
+    """
     stored = _write_skops(model, output / "model.skops")
     if stored is not None:
         return stored
-    import joblib
+    try:
+        import cloudpickle
+    except ImportError:
+        import joblib
 
-    file = output / "model.joblib"
-    joblib.dump(model, file)
-    return {"path": file.name, "format": "joblib", "digest": file_digest(file), "trusted_types": []}
+        file, stored_as = output / "model.joblib", "joblib"
+        joblib.dump(model, file)
+    else:
+        file, stored_as = output / "model.pkl", "pickle"
+        with open(file, "wb") as stream:
+            cloudpickle.dump(model, stream, protocol=5)
+    return {"path": file.name, "format": stored_as, "digest": file_digest(file), "trusted_types": []}
 
 
 def _write_skops(model: Any, file: Path) -> Optional[Dict[str, Any]]:
@@ -189,7 +199,7 @@ def _write_skops(model: Any, file: Path) -> Optional[Dict[str, Any]]:
         if known:
             skops.io.load(file, trusted=types)
     except Exception as problem:  # noqa: BLE001  # whatever skops cannot hold goes into the other format, and says so
-        print(f"skops cannot hold this model ({type(problem).__name__}: {problem}); joblib is used", file=sys.stderr)  # noqa: T201  # stderr is the log
+        print(f"skops cannot hold this model ({type(problem).__name__}: {problem}); pickle is used", file=sys.stderr)  # noqa: T201  # stderr is the log
         known = False
     if not known:
         if file.exists():

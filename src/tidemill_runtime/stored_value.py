@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any, Mapping
@@ -18,6 +19,8 @@ def load_value(path: Path, metadata: Mapping[str, Any]) -> Any:
     Raises `PackageError` when it cannot be read.
     """
     file = _single_file(path)
+    if metadata.get("codec"):
+        return _by_codec(file, metadata)
     with open(file, "rb") as stream:
         start = stream.read(8)
     try:
@@ -42,6 +45,22 @@ def load_value(path: Path, metadata: Mapping[str, Any]) -> Any:
         return joblib.load(file)
     except (ImportError, ValueError, TypeError, KeyError, EOFError, AttributeError, OSError, IndexError) as problem:
         raise PackageError(f"cannot be read: {type(problem).__name__}: {problem}"[:500], place=str(file)) from problem
+
+
+def _by_codec(file: Path, metadata: Mapping[str, Any]) -> Any:
+    """A value of a notebook step; what its functions need of the notebook comes with it."""
+    from tidemill_runtime.step.codecs import NotCarried, Scene
+    from tidemill_runtime.step.codecs import load_value as load_by_codec
+
+    main = sys.modules["__main__"]
+    scene = Scene(main=main)
+    try:
+        value = load_by_codec(str(file), metadata, scene)
+    except NotCarried as problem:
+        raise PackageError(f"cannot be read: {problem}"[:500], place=str(file)) from problem
+    for name, brought in scene.brought.items():
+        main.__dict__.setdefault(name, brought)
+    return value
 
 
 def _single_file(path: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.conftest import People
 from tests.unit.gate.candidates import FAILING, PASSING, add_version, make_tables, open_for, person
@@ -143,11 +145,12 @@ def test_a_review_that_is_not_open_is_not_approved(site: Site, people: People, e
     else:
         withdraw(site, people.author, review.id)
     bob = person(people.owner, "bob", Role.APPROVER)
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: approve(site, bob, review.id, version.package_digest),
         lambda: reject(site, bob, review.id, "no"),
         lambda: withdraw(site, people.author, review.id),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(Conflict):
             attempt()
 
@@ -268,14 +271,15 @@ def test_nothing_of_another_namespace_is_found(site: Site, people: People) -> No
     review = open_for(site, people.author, version)
     stranger = person(people.owner, "ada", Role.APPROVER)
     stranger = type(stranger)(person="eve", namespace_id=site.ids.new(), roles=frozenset(Role))
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: approve(site, stranger, review.id, version.package_digest),
         lambda: reject(site, stranger, review.id, "no"),
         lambda: withdraw(site, stranger, review.id),
         lambda: get_review(site, stranger, review.id),
         lambda: rollback(site, stranger, environment="production", service="fuel"),
         lambda: open_for(site, stranger, version),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(NotFound):
             attempt()
 

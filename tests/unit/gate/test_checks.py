@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 from typing import Any
 
+import numpy
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -111,7 +112,7 @@ def hygiene(**rules: Any) -> Policy:
     return Policy(hygiene=Hygiene(**{"evaluation": ("split.test",), "training": ("split.train",), **rules}))
 
 
-TRAIN = {"weight": [2130.0, 2500.0, 3000.0], "year": [70, 71, 72]}
+TRAIN: dict[str, list[Any]] = {"weight": [2130.0, 2500.0, 3000.0], "year": [70, 71, 72]}
 
 
 def test_strangers_pass_whatever_their_index_and_number_types(site: Site, people: People, outputs: Outputs) -> None:
@@ -155,13 +156,25 @@ def test_tables_can_stand_side_by_side(site: Site, people: People, outputs: Outp
     assert HygieneCheck().run(context(site, people, hygiene(**alone), outputs)).state is CheckState.FAILED
 
 
+def test_arrays_are_compared_too(site: Site, people: People, outputs: Outputs) -> None:
+    for reference, rows in (("split.train", [[1.0, 2.0], [3.0, 4.0]]), ("split.test", [[3.0, 4.0], [5.0, 6.0]])):
+        buffer = io.BytesIO()
+        numpy.save(buffer, numpy.array(rows), allow_pickle=False)
+        outputs.put(reference, buffer.getvalue())
+    result = HygieneCheck().run(context(site, people, hygiene(), outputs))
+    assert result.state is CheckState.FAILED
+    assert "1 of 2" in result.summary
+
+
 def test_missing_values_are_alike(site: Site, people: People, outputs: Outputs) -> None:
     outputs.put_table("split.train", {"a": [None, 1.0], "b": ["x", None]})
     outputs.put_table("split.test", {"a": [float("nan")], "b": ["x"]})
     assert HygieneCheck().run(context(site, people, hygiene(), outputs)).state is CheckState.FAILED
 
 
-@pytest.mark.parametrize("kind", ["pickle", "truncated", "empty file", "no common column", "missing", "no rows"])
+@pytest.mark.parametrize(
+    "kind", ["pickle", "truncated", "empty file", "array of objects", "no common column", "missing", "no rows"]
+)
 def test_rows_that_cannot_be_compared_fail_the_check_and_are_never_unpickled(
     site: Site, people: People, outputs: Outputs, kind: str
 ) -> None:
@@ -173,6 +186,10 @@ def test_rows_that_cannot_be_compared_fail_the_check_and_are_never_unpickled(
         outputs.put("split.test", b"cos\nsystem\n(S'exit 3'\ntR.")
     elif kind == "truncated":
         outputs.put("split.test", b"PAR1" + b"\0" * 40)
+    elif kind == "array of objects":
+        buffer = io.BytesIO()
+        numpy.save(buffer, numpy.array([{1}, None], dtype=object), allow_pickle=True)
+        outputs.put("split.test", buffer.getvalue())
     elif kind == "empty file":
         outputs.put("split.test", b"")
     elif kind == "no common column":

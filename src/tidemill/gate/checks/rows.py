@@ -18,6 +18,7 @@ from tidemill.base.site import Site
 MAX_ROWS = 20_000_000
 BATCH_ROWS = 50_000
 _INDEX_COLUMN = "__index_level_"
+_NPY_MAGIC = b"\x93NUMPY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,30 +40,52 @@ class RowTable:
 
 
 def read_table(site: Site, found: Artifact, name: str) -> RowTable:
-    """A Parquet artifact as a table: checked against its digest, read by Arrow, never unpickled.
+    """A Parquet or .npy artifact as a table: checked against its digest, read by Arrow or numpy, never unpickled.
 
-    Raises `InvalidInput` naming the table when it is no Parquet or has nothing in the store, `CorruptArtifact`.
+    Columns of an array are `x0`, `x1`, … Raises `InvalidInput` naming the table when it is neither or has nothing in
+    the store, `CorruptArtifact`.
     """
-    # lazy: Arrow costs 150 ms and only reviews with a hygiene rule need it
-    import pyarrow
-    import pyarrow.parquet
-
     if found.content is None:
         raise InvalidInput("has no content in the store", place=name)
     with tempfile.TemporaryDirectory(dir=site.home.work, prefix="hygiene-") as folder:
         path = Path(folder) / "table"
         materialize(site, found.content, path)
-        try:
-            table = pyarrow.parquet.read_table(_parquet_file(path, name), memory_map=False)
-        except (pyarrow.ArrowException, OSError) as problem:
-            raise InvalidInput(
-                f"is not Parquet: {str(problem).splitlines()[0][:200]}",
-                place=name,
-                remedy="let the step give a DataFrame, whose rows can be compared",
-            ) from problem
+        file = _single_file(path, name)
+        with file.open("rb") as reader:
+            is_array = reader.read(len(_NPY_MAGIC)) == _NPY_MAGIC
+        table = _array_table(file, name) if is_array else _parquet_table(file, name)
     if table.num_rows > MAX_ROWS:
         raise InvalidInput(f"has {table.num_rows} rows; at most {MAX_ROWS} are compared", place=name)
     return RowTable(name=name, table=table.drop_columns(_index_columns(table)))
+
+
+def _parquet_table(file: Path, name: str) -> Any:
+    # lazy: Arrow costs 150 ms and only reviews with a hygiene rule need it
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.read_table(file, memory_map=False)
+    except (pyarrow.ArrowException, OSError) as problem:
+        raise InvalidInput(
+            f"is neither Parquet nor .npy: {str(problem).splitlines()[0][:200]}",
+            place=name,
+            remedy="let the step give a DataFrame, whose rows can be compared",
+        ) from problem
+
+
+def _array_table(file: Path, name: str) -> Any:
+    import numpy
+    import pyarrow
+
+    try:
+        array = numpy.load(file, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as problem:
+        raise InvalidInput(f"is no array of plain values: {problem}", place=name) from problem
+    if array.ndim not in (1, 2):
+        raise InvalidInput(f"is an array of {array.ndim} dimensions, not of rows", place=name)
+    columns = array.reshape(len(array), -1)
+    return pyarrow.table({f"x{number}": columns[:, number].copy() for number in range(columns.shape[1])})
 
 
 def beside(tables: Sequence[RowTable], name: str) -> RowTable:
@@ -111,12 +134,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _parquet_file(path: Path, name: str) -> Path:
+def _single_file(path: Path, name: str) -> Path:
     if path.is_file():
         return path
-    files = sorted(path.rglob("*.parquet"))
+    files = sorted(file for file in path.rglob("*") if file.is_file())
     if len(files) != 1:
-        raise InvalidInput(f"is a folder with {len(files)} Parquet files, expected one", place=name)
+        raise InvalidInput(f"is a folder with {len(files)} files, expected one table", place=name)
     return files[0]
 
 
