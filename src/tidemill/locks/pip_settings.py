@@ -82,16 +82,15 @@ def with_indexes(settings: PipSettings, indexes: Indexes) -> PipSettings:
 
 
 def without_missing_folders(settings: PipSettings) -> PipSettings:
-    """The settings less the local folders that do not exist: pip passes over them, uv would stop."""
+    """The settings less the local folders that do not exist: pip passes over them, uv would stop.
 
-    def missing(address: str) -> bool:
-        folder = _local_folder(address)
-        return folder is not None and not folder.exists()
-
+    Paths become absolute, since uv runs in another folder.
+    """
     return replace(
         settings,
-        extra_index_urls=tuple(url for url in settings.extra_index_urls if not missing(url)),
-        find_links=tuple(place for place in settings.find_links if not missing(place)),
+        index_url=None if settings.index_url is None else _absolute(settings.index_url),
+        extra_index_urls=tuple(_absolute(url) for url in settings.extra_index_urls if _exists(url)),
+        find_links=tuple(_absolute(place) for place in settings.find_links if _exists(place)),
     )
 
 
@@ -148,6 +147,15 @@ def _local_folder(address: str) -> Path | None:
     if address.startswith("file://"):
         return Path(unquote(urlsplit(address).path))
     return None if "://" in address else Path(address).expanduser()
+
+
+def _exists(address: str) -> bool:
+    folder = _local_folder(address)
+    return folder is None or folder.exists()
+
+
+def _absolute(address: str) -> str:
+    return address if "://" in address else str(Path(address).expanduser().absolute())
 
 
 def _host(given: str) -> str:

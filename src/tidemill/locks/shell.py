@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+_BLANK = " \t\n"
 _SPECIAL = frozenset("$`\\;|<>(){}*?[]~!#&")
 
 
@@ -21,7 +22,7 @@ def split_commands(text: str) -> list[list[str]] | None:
             if commands[-1] and not text[position:].lstrip().startswith("&&") and text[position:].strip():
                 return None
             position += 1
-        elif character.isspace():
+        elif character in " \t":
             position += 1
         else:
             word = _word(text, position)
@@ -36,7 +37,7 @@ def _word(text: str, start: int) -> tuple[str, int] | None:
     """The word that starts there and where it ends, or None when it has more in it than quotes."""
     parts: list[str] = []
     position = start
-    while position < len(text) and not text[position].isspace() and not text.startswith("&&", position):
+    while position < len(text) and text[position] not in _BLANK and not text.startswith("&&", position):
         character = text[position]
         if character in "'\"":
             end = text.find(character, position + 1)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tidemill.locks.model import Indexes
 from tidemill.locks.pip_settings import (
     PipSettings,
@@ -74,6 +76,12 @@ def test_local_folders_that_do_not_exist_are_passed_over(tmp_path: Path) -> None
     )
     left = without_missing_folders(settings)
     assert (left.extra_index_urls, left.find_links) == ((address, "https://far/"), (str(here),))
+
+
+def test_paths_become_absolute_since_uv_runs_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wheels").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert without_missing_folders(PipSettings(find_links=("wheels",))).find_links == (str(tmp_path / "wheels"),)
 
 
 def test_an_index_that_is_silent_can_be_left_out() -> None:
