@@ -1,0 +1,65 @@
+"""A first project file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tidemill.base.errors import Conflict, InvalidInput, NotFound
+from tidemill.project import load_project, scaffold
+
+
+def test_the_only_notebook_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "My Cars.ipynb").write_text("{}")
+    file = scaffold(tmp_path)
+    project = load_project(file)
+    assert (project.name, project.notebook) == ("my-cars", "My Cars.ipynb")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_stands_in_comments_loads_when_it_is_taken_in(tmp_path: Path) -> None:
+    (tmp_path / "cars.ipynb").write_text("{}")
+    file = scaffold(tmp_path)
+    lines = file.read_text().splitlines()
+    taken = [line.removeprefix("# ") if "=" in line or line.startswith("# [") else line for line in lines]
+    file.write_text("\n".join(taken))
+    project = load_project(file)
+    assert project.tuning is not None
+    assert project.model is not None
+    assert project.service is not None
+    assert project.gate["hygiene"] == {"evaluation": "features.X_test", "training": "features.X_train"}
+
+
+def test_a_name_that_says_nothing_gives_way_to_the_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "Fuel_2024"
+    folder.mkdir()
+    (folder / "pipeline.ipynb").write_text("{}")
+    assert load_project(scaffold(folder)).name == "fuel-2024"
+
+
+def test_a_pipeline_file_is_taken_as_one(tmp_path: Path) -> None:
+    (tmp_path / 'a"b.yaml').write_text("{}")
+    project = load_project(scaffold(tmp_path, 'a"b.yaml'))
+    assert (project.name, project.pipeline) == ("a-b", 'a"b.yaml')
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text("{}")
+    scaffold(tmp_path)
+    before = (tmp_path / "tidemill.toml").read_text()
+    with pytest.raises(Conflict):
+        scaffold(tmp_path)
+    assert (tmp_path / "tidemill.toml").read_text() == before
+
+
+def test_it_asks_when_it_is_not_clear(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no notebook"):
+        scaffold(tmp_path)
+    (tmp_path / "a.ipynb").write_text("{}")
+    (tmp_path / "b.ipynb").write_text("{}")
+    with pytest.raises(InvalidInput, match=r"a\.ipynb, b\.ipynb"):
+        scaffold(tmp_path)
+    with pytest.raises(NotFound, match="no such notebook"):
+        scaffold(tmp_path, "c.ipynb")
+    assert list(tmp_path.glob("*.toml")) == []
