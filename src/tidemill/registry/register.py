@@ -17,8 +17,7 @@ from tidemill.artifacts import Artifact, Content, NewArtifact, ingest, materiali
 from tidemill.base.errors import Conflict, InvalidInput
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
-from tidemill.engine import Run, State
-from tidemill.engine.find import get_run
+from tidemill.engine import Run, State, get_run
 from tidemill.locks import Lock, ensure_venv, run_module
 from tidemill.registry import store
 from tidemill.registry.model import Model, ModelVersion, RegisterRequest, VersionState

@@ -9,9 +9,7 @@ from tidemill.access import Actor, Role
 from tidemill.artifacts import Artifact, artifact
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.site import Site
-from tidemill.engine import Task
-from tidemill.engine.find import list_tasks
-from tidemill.engine.outputs import run_output
+from tidemill.engine import Task, list_tasks, run_output
 
 METRICS_TYPE = "system.Metrics"
 

@@ -11,10 +11,8 @@ from tidemill.access import Actor, Role
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
-from tidemill.engine import Run, RunRequest, State
-from tidemill.engine.find import get_run, list_runs
+from tidemill.engine import Run, RunRequest, State, get_run, list_runs, submit_run
 from tidemill.engine.specs import read_spec
-from tidemill.engine.submit import submit_run
 from tidemill.pipelines import Pipeline, load_pipeline
 from tidemill.tuning import store
 from tidemill.tuning.find import tuning_in

@@ -7,6 +7,7 @@ from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, NotFound
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
+from tidemill.engine import cancel_run
 from tidemill.tuning import store
 from tidemill.tuning.find import get_tuning
 from tidemill.tuning.model import TrialState, Tuning, TuningState, check_tuning_transition
@@ -14,8 +15,6 @@ from tidemill.tuning.model import TrialState, Tuning, TuningState, check_tuning_
 
 def cancel_tuning(site: Site, actor: Actor, tuning_id: str) -> Tuning:
     """Stop a tuning and the runs of its trials; `Conflict` when it has ended already."""
-    from tidemill.engine.cancel import cancel_run
-
     actor.demand(Permission.WRITE)
     now = site.clock.now()
     stopped: list[str] = []
