@@ -27,6 +27,7 @@ from tidemill.pipelines.schema import nearest
 
 T = TypeVar("T")
 
+MAX_NESTING = 100
 NUMBERS = frozenset({ParameterType.NUMBER_DOUBLE, ParameterType.NUMBER_INTEGER})
 OBJECTS = frozenset({ParameterType.STRUCT, ParameterType.TASK_FINAL_STATUS, ParameterType.TASK_CONFIG})
 
@@ -173,7 +174,9 @@ def check_nesting(components: Mapping[str, Component], root: Component, spot: Sp
         name: tuple(dict.fromkeys(task.component for task in component.dag.tasks.values())) if component.dag else ()
         for name, component in components.items()
     }
-    arrange(uses, spot.at("components"), what="the components contain themselves")
+    levels = arrange(uses, spot.at("components"), what="the components contain themselves")
+    if len(levels) > MAX_NESTING:
+        raise spot.at("components").problem(f"are nested deeper than {MAX_NESTING} pipelines in pipelines")
     if root.dag is None:
         raise spot.at("root").problem("has no DAG", "give it a dag with at least one task")
 

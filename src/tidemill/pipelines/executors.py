@@ -91,7 +91,7 @@ def _importer(label: str, spec: Mapping[str, Any], spot: Spot) -> ImporterExecut
     uri = ""
     if "runtimeParameter" not in source:
         uri = runtime_value(source)
-        if not isinstance(uri, str) or not uri:
+        if not isinstance(uri, str):
             raise spot.at("artifactUri").problem("needs a text: a constant or a runtimeParameter")
     metadata = {**constants(spec.get("properties", {})), **constants(spec.get("customProperties", {}))}
     metadata.update(whole_numbers(spec.get("metadata", {})))

@@ -25,17 +25,21 @@ class Plan:
 
 def plan(pipeline: Pipeline) -> Plan:
     """The levels of the root's DAG and of every DAG below it."""
-    dag = pipeline.root.dag
-    # The loader gives no pipeline without one.
-    return _plan(dag, pipeline) if dag is not None else Plan(levels=(), nested={})
+    made: dict[str, Plan] = {}
 
+    def of(dag: Dag) -> Plan:
+        nested = {}
+        for name, task in dag.tasks.items():
+            below = pipeline.components[task.component].dag
+            if below is None:
+                continue
+            # Made once for each component: one that is used twice at every level must not double at every level.
+            if task.component not in made:
+                made[task.component] = of(below)
+            nested[name] = made[task.component]
+        spot = Spot(document=Document(value=None, place=pipeline.name))
+        levels = arrange({name: task.depends_on for name, task in dag.tasks.items()}, spot)
+        return Plan(levels=levels, nested=nested)
 
-def _plan(dag: Dag, pipeline: Pipeline) -> Plan:
-    nested = {}
-    for name, task in dag.tasks.items():
-        below = pipeline.components[task.component].dag
-        if below is not None:
-            nested[name] = _plan(below, pipeline)
-    spot = Spot(document=Document(value=None, place=pipeline.name))
-    levels = arrange({name: task.depends_on for name, task in dag.tasks.items()}, spot)
-    return Plan(levels=levels, nested=nested)
+    # The loader gives no pipeline without a DAG.
+    return of(pipeline.root.dag) if pipeline.root.dag is not None else Plan(levels=(), nested={})
