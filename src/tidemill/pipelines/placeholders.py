@@ -70,21 +70,28 @@ def resolve_env(env: Mapping[str, str], context: PlaceholderContext) -> dict[str
     return {name: _text(value, context) for name, value in env.items()}
 
 
-def resolve_value(value: Any, context: PlaceholderContext, *, kind: ParameterType | None = None) -> Any:
+def resolve_value(value: Any, context: PlaceholderContext, *, kind: ParameterType = ParameterType.STRING) -> Any:
     """The same for the strings in a JSON constant, keys too.
 
-    A string that is one placeholder of a parameter becomes its value with its type, unless `kind` is STRING.
+    A text stays a text (kfp compiles f-strings to such constants), unless `kind` is another type: then a string that is
+    one placeholder of a parameter becomes the parameter's value. Inside lists and objects it always does.
     """
     if isinstance(value, str):
+        return _text(value, context) if kind is ParameterType.STRING else _item(value, context)
+    return _item(value, context)
+
+
+def _item(value: Any, context: PlaceholderContext) -> Any:
+    if isinstance(value, str):
         whole = PLACEHOLDER.fullmatch(value)
-        steps = _steps(whole[1]) if whole and kind is not ParameterType.STRING else []
+        steps = _steps(whole[1]) if whole else []
         if len(steps) == 3 and steps[:2] == ["inputs", "parameters"]:
             return _parameter_value(str(steps[2]), context)
         return _text(value, context)
     if isinstance(value, list):
-        return [resolve_value(item, context) for item in value]
+        return [_item(item, context) for item in value]
     if isinstance(value, dict):
-        return {_text(key, context): resolve_value(item, context) for key, item in value.items()}
+        return {_text(key, context): _item(item, context) for key, item in value.items()}
     return value
 
 

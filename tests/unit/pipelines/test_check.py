@@ -182,6 +182,23 @@ def test_the_plan_puts_each_task_behind_what_it_needs() -> None:
     assert made.nested == {}
 
 
+def nested(depth: int) -> dict[str, Any]:
+    """A component that uses the one below it twice, and so on."""
+    whole = spec()
+    for level in range(depth):
+        below = f"comp-{level - 1}" if level else "comp-leaf"
+        dag = {"tasks": {name: {"componentRef": {"name": below}} for name in ("a", "b")}}
+        whole["components"][f"comp-{level}"] = {"dag": dag}
+    whole["components"]["comp-leaf"] = {"executorLabel": "exec-use"}
+    whole["root"] = {"dag": {"tasks": {"top": {"componentRef": {"name": f"comp-{depth - 1}"}}}}}
+    return whole
+
+
+def test_deep_nesting_is_planned_without_doubling_and_refused_beyond_the_limit() -> None:
+    assert plan(load(nested(90))).nested["top"].nested["a"].levels == (("a", "b"),)
+    assert "nested deeper than 100" in refused(nested(120)).message
+
+
 def test_embedded_platform_specs_count_for_their_executors() -> None:
     whole = spec()
     whole["components"]["comp-make"]["singlePlatformSpecs"] = [

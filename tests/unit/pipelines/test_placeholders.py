@@ -179,10 +179,10 @@ def test_env_values_are_resolved_and_names_are_not() -> None:
     assert resolve_env({"A": "{{$.pipeline_root}}/x"}, CONTEXT) == {"A": "blob://1/x"}
 
 
-def test_a_constant_keeps_the_type_of_a_whole_placeholder_unless_it_is_text() -> None:
+def test_a_text_stays_a_text_and_a_placeholder_elsewhere_keeps_its_type() -> None:
     whole = "{{$.inputs.parameters['number']}}"
-    assert resolve_value(whole, CONTEXT) == 4
-    assert resolve_value(whole, CONTEXT, kind=ParameterType.STRING) == "4"
+    assert resolve_value(whole, CONTEXT) == "4"
+    assert resolve_value(whole, CONTEXT, kind=ParameterType.NUMBER_INTEGER) == 4
     assert resolve_value({f"k-{whole}": [whole, "n" + whole, 1.5]}, CONTEXT) == {"k-4": [4, "n4", 1.5]}
 
 
