@@ -1,6 +1,6 @@
 """Pipelines: a KFP v2 PipelineSpec loaded strictly into frozen nouns, checked, planned, and its expressions evaluated.
 
-The nouns are in `tidemill.pipelines.model` and `tidemill.pipelines.platform_model`, both public.
+Public too: the nouns in `model` and `platform_model`; for other strict loaders, `documents` and `schema`.
 """
 
 from tidemill.pipelines.arguments import check_arguments, check_value, parse_arguments

@@ -5,6 +5,7 @@ from tidemill.project.json_schema import project_schema
 from tidemill.project.load import find_project, load_project
 from tidemill.project.model import Project
 from tidemill.project.plan import Action, Change, FieldChange, declared_state, plan_project
+from tidemill.project.reference import project_reference
 from tidemill.project.requests import policy_of, register_request_of, service_spec_of, tuning_request_of
 from tidemill.project.scaffold import scaffold
 from tidemill.project.source import ProjectSource, load_source
@@ -23,6 +24,7 @@ __all__ = [
     "load_source",
     "plan_project",
     "policy_of",
+    "project_reference",
     "project_schema",
     "register_request_of",
     "scaffold",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types
 
 from tidemill.base.errors import InvalidInput, NotFound, TooLarge
-from tidemill.project import find_project, load_project, project_schema
+from tidemill.project import find_project, load_project, project_reference, project_schema
 from tidemill.project.keys import FILE, Field, Named, Node, Table
 
 FUEL = Path(__file__).parents[3] / "examples" / "fuel" / "tidemill.toml"
@@ -210,3 +210,11 @@ def test_every_key_is_documented() -> None:
         return below + ([] if node.doc.endswith(".") or (isinstance(node, Field) and node.doc) else [name])
 
     assert undocumented(FILE, "file") == []
+
+
+def test_the_reference_names_every_table_and_key() -> None:
+    text = project_reference()
+    for words in ("## `[tuning.space.NAME]`", "## `[service.form.NAME]`", "## `[parameters]`", "## `[gate.hygiene]`"):
+        assert words in text
+    assert "| `direction` | `minimize` or `maximize` | required | Which way it is better. |" in text
+    assert "| `output` | `task.output` | required | The trained model. |" in text
