@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import io
 import os
 import resource
 import signal
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Mapping, Sequence, cast
+from typing import Any, Dict, List, Mapping, Sequence
 
 from tidemill_runtime.fork.kernel import adopt_orphans, die_with_parent
-from tidemill_runtime.fork.program import EXIT_SET_UP_FAILED, end_process, run_program, seed_generators
+from tidemill_runtime.fork.program import EXIT_SET_UP_FAILED, end_process, run_program, seed_generators, stream_lines
 
 _RESET_SIGNALS = [
     number
@@ -67,8 +66,7 @@ def _set_streams(log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    for stream in (sys.stdout, sys.stderr):
-        cast(io.TextIOWrapper, stream).reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
+    stream_lines()
 
 
 def _close_others(kept: List[int]) -> None:

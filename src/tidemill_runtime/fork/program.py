@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import io
 import os
 import random
 import runpy
@@ -11,7 +12,7 @@ import signal
 import sys
 import threading
 import traceback
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, cast
 
 EXIT_SET_UP_FAILED = 125
 EXIT_COMMAND_NOT_FOUND = 127
@@ -26,6 +27,12 @@ def seed_generators(seed: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "manual_seed"):
         torch.manual_seed(seed)
+
+
+def stream_lines() -> None:
+    """Write each line at once, so that a log can be followed, and never fail for a character."""
+    for stream in (sys.stdout, sys.stderr):
+        cast(io.TextIOWrapper, stream).reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
 
 
 def run_program(program: Mapping[str, Any], descriptors: Dict[str, int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from tidemill_runtime.fork.program import end_process, run_program, seed_generators
+from tidemill_runtime.fork.program import end_process, run_program, seed_generators, stream_lines
 
 
 def main() -> None:
@@ -15,5 +15,6 @@ def main() -> None:
         file.seek(0)
         request = json.loads(file.read())
     descriptors = {name: int(os.environ["TIDEMILL_FD_" + name.upper()]) for name in request["descriptor_names"]}
+    stream_lines()
     seed_generators(int(request["seed"]))
     end_process(run_program(request["program"], descriptors))
