@@ -11,7 +11,19 @@ import typer
 
 from tidemill import __version__
 from tidemill.base.errors import TidemillError
-from tidemill.cli import backup_commands, data_commands, site_commands, token_commands, up_commands
+from tidemill.cli import (
+    backup_commands,
+    data_commands,
+    model_commands,
+    review_commands,
+    run_commands,
+    runs_commands,
+    service_commands,
+    site_commands,
+    token_commands,
+    tune_commands,
+    up_commands,
+)
 from tidemill.cli.context import Context
 from tidemill.cli.output import fail
 
@@ -43,11 +55,20 @@ def build() -> typer.Typer:
     ) -> None:
         command.obj = Context(home=home, namespace=namespace)
 
-    site_commands.add_to(app)
-    up_commands.add_to(app)
-    token_commands.add_to(app)
-    data_commands.add_to(app)
-    backup_commands.add_to(app)
+    for each in (
+        run_commands,
+        runs_commands,
+        tune_commands,
+        review_commands,
+        service_commands,
+        model_commands,
+        data_commands,
+        up_commands,
+        site_commands,
+        token_commands,
+        backup_commands,
+    ):
+        each.add_to(app)
     return app
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from tidemill.access import Actor
 from tidemill.access.guard import can_read
 from tidemill.base.site import Site
+from tidemill.monitoring.lineage import trace_prediction
 from tidemill.monitoring.model import Prediction
 from tidemill.monitoring.predictions import find_prediction, list_predictions
 
@@ -52,6 +53,10 @@ def routes(site: Site) -> APIRouter:
     @router.get("/predictions/{prediction_id}")
     def show(prediction_id: str, actor: Annotated[Actor, Depends(can_read)]) -> PredictionView:
         return _view(find_prediction(site, actor, prediction_id))
+
+    @router.get("/predictions/{prediction_id}/lineage")
+    def lineage(prediction_id: str, actor: Annotated[Actor, Depends(can_read)]) -> dict[str, Any]:
+        return trace_prediction(site, actor, prediction_id)
 
     @router.get("/services/{name}/predictions")
     def listing(

@@ -12,24 +12,6 @@ from pathlib import Path
 
 from tidemill.platform import Platform
 
-DRAIN_SECONDS = 8
-
-
-def serve_api(platform: Platform, descriptors: Sequence[int]) -> None:
-    """The control API on the sockets that the supervisor owns."""
-    import uvicorn  # only this role serves HTTP
-
-    from tidemill.server.app import create_app
-
-    config = uvicorn.Config(
-        create_app(platform),
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd) for fd in descriptors])
-
 
 def work(platform: Platform, _descriptors: Sequence[int]) -> None:
     """Claim runs and run their tasks until told to stop."""
@@ -57,7 +39,6 @@ def record(platform: Platform, descriptors: Sequence[int]) -> None:
 
 
 ROLES: dict[str, Callable[[Platform, Sequence[int]], None]] = {
-    "server": serve_api,
     "worker": work,
     "controller": control,
     "recorder": record,

@@ -91,17 +91,21 @@ class RunningSite:
         server = [self._listen(listen_unix(self._socket("server")))]
         if not self._with_gateway:
             server.append(self._listen(listen_tcp(address, port)))
-            return [self._role("server", *server), self._role("controller"), self._role("worker")]
+            return [self._server(*server), self._role("controller"), self._role("worker")]
         recorder = self._listen(listen_unix(recorder_socket(site)))
         place = prepare_gateway(site, address=address, port=port, server_socket=self._socket("server"))
         gateway = ProcessSpec(name="gateway", argv=gateway_argv(place))
         return [
             self._role("recorder", recorder),
-            self._role("server", *server),
+            self._server(*server),
             gateway,
             self._role("controller"),
             self._role("worker"),
         ]
+
+    def _server(self, *descriptors: int) -> ProcessSpec:
+        argv = (sys.executable, "-m", "tidemill.server", str(self._platform.home.path), *map(str, descriptors))
+        return ProcessSpec(name="server", argv=argv, inherited=descriptors)
 
     def _role(self, name: str, *descriptors: int) -> ProcessSpec:
         home = str(self._platform.home.path)

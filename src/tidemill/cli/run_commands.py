@@ -1,0 +1,182 @@
+"""`tidemill run`, `compile`, `check` and `init`: from a file to a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tidemill.base.errors import Conflict, InvalidInput
+from tidemill.cli.context import Context, JsonOption, context_of
+from tidemill.cli.output import note, print_json, print_table, say
+from tidemill.cli.run_outcome import follow_run
+
+FileArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE]", help="A notebook or a pipeline YAML; the project's own when not given."),
+]
+ParameterOption = Annotated[
+    list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter of the pipeline.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs to the command tree."""
+    app.command()(init)
+    app.command()(check)
+    app.command("compile")(compile_file)
+    app.command()(run)
+
+
+def init(
+    notebook: Annotated[str | None, typer.Argument(help="The notebook; the only one here when not given.")] = None,
+) -> None:
+    """Write a first tidemill.toml beside a notebook.
+
+    Examples: tidemill init; tidemill init churn.ipynb
+    """
+    from tidemill.project import scaffold
+
+    made = scaffold(Path.cwd(), notebook)
+    say(f"wrote {made.name}; next: tidemill check, then tidemill run")
+
+
+def check(file: FileArgument = None, as_json: JsonOption = False) -> None:
+    """Check the project file, the notebook and the pipeline, and say what is wrong and where.
+
+    Exit status 2 when something is wrong. Examples: tidemill check; tidemill check churn.ipynb
+    """
+    from tidemill.pipelines import plan
+    from tidemill.project import check_project
+    from tidemill.project.prepare import prepare
+
+    prepared = prepare(file, {})
+    if prepared.project is not None:
+        check_project(prepared.project.path)
+    levels = plan(prepared.pipeline).levels
+    if as_json:
+        print_json({"pipeline": prepared.pipeline.name, "levels": levels, "warnings": prepared.warnings})
+        return
+    for warning in prepared.warnings:
+        note(f"warning: {warning}")
+    for remark in prepared.notes:
+        note(f"note: {remark}")
+    say(f"{prepared.origin['file']} is fine: pipeline {prepared.pipeline.name}")
+    rows = [(number, ", ".join(level)) for number, level in enumerate(levels, 1)]
+    print_table(["STAGE", "TASKS"], rows, empty="it has no tasks")
+
+
+def compile_file(
+    file: FileArgument = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write; beside the notebook when not given, - prints."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that `compile` has not written.")] = False,
+) -> None:
+    """Compile a notebook to a KFP v2 pipeline, the same bytes each time.
+
+    Examples: tidemill compile; tidemill compile churn.ipynb -o churn.yaml
+    """
+    from tidemill.project.prepare import prepare
+
+    prepared = prepare(file, {})
+    for warning in prepared.warnings:
+        note(f"warning: {warning}")
+    source = prepared.folder / prepared.origin["file"]
+    if source.suffix in {".yaml", ".yml", ".json"}:
+        raise InvalidInput("is a pipeline already", place=str(source), remedy="tidemill check looks at it")
+    if str(output) == "-":
+        say(prepared.text.rstrip("\n"))
+        return
+    target = output or source.with_suffix(".yaml")
+    if target.exists() and not force and "sdkVersion: tidemill-" not in target.read_text(errors="replace"):
+        raise Conflict("is there, and not from tidemill", place=str(target), remedy="--force, or another name with -o")
+    temporary = target.with_name(f".{target.name}.new")
+    temporary.write_text(prepared.text)
+    temporary.replace(target)
+    say(f"wrote {target}")
+
+
+def run(
+    command: typer.Context,
+    file: FileArgument = None,
+    parameter: ParameterOption = None,
+    name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="The group of runs it belongs to.")] = None,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Take finished tasks from earlier runs.")] = True,
+    parallelism: Annotated[
+        int | None, typer.Option(help="Steps at a time; the machine's cores when not given.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a notebook or a pipeline, and wait for it; works without a site, too.
+
+    Exit status 1 when it fails. With --json the last line is its outcome.
+
+    Examples: tidemill run pipeline.ipynb; tidemill run pipeline.yaml -p alpha=0.1
+    """
+    context = context_of(command)
+    submission = prepare_submission(context, file, parameters_of(parameter), quiet=as_json)
+    submission |= {"name": name, "caching": cache, "parallelism": parallelism}
+    if experiment:
+        submission["experiment"] = experiment
+    run_id = _submit(context, submission)
+    if not as_json:
+        note(f"run {run_id}")
+    follow_run(context, run_id, as_json=as_json)
+
+
+def parameters_of(given: list[str] | None) -> dict[str, str]:
+    """`name=value` texts as a mapping; `InvalidInput` for one without a name, or one that is given twice."""
+    found: dict[str, str] = {}
+    for text in given or []:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise InvalidInput(f"{text!r} is not NAME=VALUE", place="-p", remedy="write -p alpha=0.1")
+        if name in found:
+            raise InvalidInput(f"the parameter {name!r} is given twice", place="-p")
+        found[name] = value
+    return found
+
+
+def prepare_submission(context: Context, file: Path | None, given: dict[str, str], *, quiet: bool) -> dict[str, Any]:
+    """What the API takes as a run: spec, parameters with the data bound, origin and experiment."""
+    from tidemill.project.bind_data import bind_data, local_imports
+    from tidemill.project.prepare import prepare
+
+    prepared = prepare(file, given)
+    platform = context.platform
+    if platform.settings.text("url") and list(local_imports(prepared.pipeline)):
+        missing = [name for name, _ in local_imports(prepared.pipeline) if name not in prepared.parameters]
+        if missing:
+            raise InvalidInput(
+                f"data here does not reach a site elsewhere; it needs {missing[0]}",
+                remedy=f"give a path on that machine: -p {missing[0]}=file:///...",
+            )
+    try:
+        prepared = bind_data(platform.site, platform.actor, platform.dvc, prepared)
+    finally:
+        platform.dvc.close()
+    if not quiet:
+        for warning in prepared.warnings:
+            note(f"warning: {warning}")
+    return {
+        "spec": prepared.text,
+        "parameters": prepared.parameters,
+        "origin": prepared.origin,
+        "experiment": prepared.experiment,
+    }
+
+
+def _submit(context: Context, submission: dict[str, Any]) -> str:
+    if not context.connection.is_embedded:
+        return str(context.connection.post("/runs", submission)["id"])
+    # without a site the verb itself: the API's libraries would take longer than a cached run
+    from tidemill.engine import RunRequest, submit_run
+    from tidemill.pipelines import load_pipeline
+
+    fields = {name: value for name, value in submission.items() if name != "spec"}
+    pipeline = load_pipeline(submission["spec"], place=submission["origin"]["file"])
+    return submit_run(context.platform.site, context.platform.actor, RunRequest(pipeline=pipeline, **fields)).id

@@ -1,0 +1,342 @@
+"""`tidemill deploy`, `plan`, `apply`, `predict`, `score` and `service`: models that answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tidemill.base.errors import InvalidInput, Unavailable
+from tidemill.cli.context import Context, JsonOption, context_of
+from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
+from tidemill.cli.review_commands import current_project
+
+WAIT_SECONDS = 120.0
+POLL_SECONDS = 0.1
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs and the noun to the command tree."""
+    for verb in (plan, apply, deploy, predict, score):
+        app.command()(verb)
+    service = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Services: what is live, and back.")
+    service.command("list")(listing)
+    service.command()(show)
+    service.command()(rollback)
+    service.command()(token)
+    service.command()(delete)
+    app.add_typer(service, name="service")
+
+
+def plan(command: typer.Context, as_json: JsonOption = False) -> None:
+    """Say what `apply` would do, and where the site has drifted from tidemill.toml. Changes nothing.
+
+    Example: tidemill plan
+    """
+    changes = _changes(context_of(command))
+    if as_json:
+        print_json([asdict(change) for change in changes])
+        return
+    rows = [
+        (change.action.value, change.subject, field.field, _shown(field.old), _shown(field.new))
+        for change in changes
+        for field in change.fields
+    ]
+    print_table(["DO", "WHAT", "FIELD", "IS", "SHALL BE"], rows, empty="Everything is as tidemill.toml says.")
+
+
+def apply(command: typer.Context, as_json: JsonOption = False) -> None:
+    """Make the site what tidemill.toml says: its service; data that has no version is named.
+
+    Example: tidemill apply
+    """
+    context = context_of(command)
+    changes = _changes(context)
+    for change in changes:
+        if change.subject.startswith("service/"):
+            _apply_service(context)
+        elif change.subject.startswith("data/"):
+            path = next(field.new for field in change.fields if field.field == "path")
+            note(f"{path} has no version yet: tidemill data add {path}")
+    if as_json:
+        print_json([asdict(change) for change in changes])
+        return
+    done = sum(change.subject.startswith("service/") for change in changes)
+    say(f"applied {done} change{'s' if done != 1 else ''}")
+
+
+def deploy(
+    command: typer.Context,
+    wait: Annotated[bool, typer.Option(help="Wait until it answers, or awaits an approval.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the service of tidemill.toml; it answers with the approved version as soon as there is one.
+
+    Example: tidemill deploy
+    """
+    context = context_of(command)
+    name = _apply_service(context)
+    service = _settled(context, name) if wait and not context.connection.is_embedded else _get(context, name)
+    if as_json:
+        print_json(service)
+        return
+    _say_service(context, service)
+
+
+def predict(
+    command: typer.Context,
+    service: Annotated[str, typer.Argument(help="The name of a service.")],
+    values: Annotated[list[str] | None, typer.Argument(metavar="[COLUMN=VALUE]...", help="One row, by column.")] = None,
+    data: Annotated[str | None, typer.Option(help="JSON: a list of rows, or @FILE.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a service for predictions, through the gateway like any client.
+
+    Examples: tidemill predict fuel Weight_in_lbs=2130 Year=82;
+    tidemill predict fuel --data @rows.json
+    """
+    context = context_of(command)
+    instances = _instances(values, data)
+    answer = _asker(context, service)(instances)
+    if as_json:
+        print_json({"predictions": answer.predictions, "prediction_id": answer.prediction_id})
+        return
+    for value in answer.predictions:
+        say(f"{value:.6g}" if isinstance(value, float) else str(value))
+    note(f"prediction {answer.prediction_id}; look closer: tidemill lineage {answer.prediction_id}")
+
+
+def score(
+    command: typer.Context,
+    service: Annotated[str, typer.Argument(help="The name of a service.")],
+    source: Annotated[Path, typer.Argument(help="A Parquet file with the columns of the model.")],
+    target: Annotated[Path, typer.Argument(help="Where to write the rows with their predictions.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Score a Parquet file with a service; each row is logged like a single prediction.
+
+    Example: tidemill score fuel cars.parquet scored.parquet
+    """
+    from tidemill.serving.score import score as score_file
+
+    context = context_of(command)
+    signature = context.connection.get(f"/services/{service}/signature")
+    columns = tuple(signature.get("columns") or [each["name"] for each in signature["signature"]["inputs"]])
+    done = score_file(_asker(context, service), columns, source, target)
+    if as_json:
+        print_json({"rows": done.rows, "requests": done.requests, "path": str(target)})
+        return
+    say(f"wrote {target}: {done.rows} rows")
+
+
+def listing(command: typer.Context, as_json: JsonOption = False) -> None:
+    """List services.
+
+    Example: tidemill service list
+    """
+    found = context_of(command).connection.pages("/services", limit=500)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each["name"],
+            each["spec"]["environment"],
+            "READY" if each["ready"] else each["reason"],
+            each["path"],
+            ago(each["updated_at"]),
+        )
+        for each in found
+    ]
+    print_table(["SERVICE", "ENVIRONMENT", "STATE", "PATH", "CHANGED"], rows, empty="No services yet: tidemill deploy")
+
+
+def show(command: typer.Context, name: str, as_json: JsonOption = False) -> None:
+    """Show a service and its revisions.
+
+    Example: tidemill service show fuel
+    """
+    context = context_of(command)
+    found = _get(context, name)
+    if as_json:
+        print_json(found)
+        return
+    _say_service(context, found)
+    rows = [
+        (each["number"], each["model_label"], each["state"], ago(each["changed_at"]), each["message"][:30])
+        for each in sorted(found["revisions"], key=lambda each: -each["number"])
+    ]
+    print_table(
+        ["REVISION", "VERSION", "STATE", "SINCE", "MESSAGE"], rows, empty="No revisions: nothing is approved yet"
+    )
+
+
+def rollback(
+    command: typer.Context,
+    name: str,
+    to: Annotated[
+        str | None, typer.Option(help="A version that was live before; the one before this when not given.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go back to the version that was live before; recorded like an approval, done when it answers.
+
+    Examples: tidemill service rollback fuel; tidemill service rollback fuel --to fuel@3
+    """
+    context = context_of(command)
+    environment = _get(context, name)["spec"]["environment"]
+    started = time.monotonic()
+    moved = context.connection.post("/rollbacks", {"service": name, "environment": environment, "to": to})
+    label = context.connection.get(f"/model-versions/{moved['model_version_id']}")["label"]
+    if not context.connection.is_embedded:
+        _until_live(context, name, moved["model_version_id"])
+    seconds = time.monotonic() - started
+    if as_json:
+        print_json({**moved, "version": label, "seconds": round(seconds, 3)})
+        return
+    say(f"{name} answers with {label} again, after {seconds:.2f} s")
+
+
+def token(
+    command: typer.Context,
+    name: str,
+    minutes: Annotated[int, typer.Option(help="How long it is valid.", min=1, max=1440)] = 60,
+) -> None:
+    """Print a token that can only ask this service for predictions.
+
+    Example: tidemill service token fuel --minutes 10
+    """
+    made = context_of(command).connection.post(f"/services/{name}/token", {"ttl_seconds": minutes * 60})
+    say(made["token"])
+
+
+def delete(
+    command: typer.Context,
+    name: str,
+    force: Annotated[bool, typer.Option("--force", help="Stop answering at once.")] = False,
+) -> None:
+    """Delete a service; in a gated environment it goes on answering unless forced.
+
+    Example: tidemill service delete fuel --force
+    """
+    gone = context_of(command).connection.delete(f"/services/{name}?force={'true' if force else 'false'}")["gone"]
+    say(f"{name} is gone" if gone else f"{name} is marked; it answers until --force")
+
+
+def _changes(context: Context) -> list[Any]:
+    from tidemill.project import declared_state, plan_project
+
+    project = current_project()
+    current: dict[str, dict[str, Any]] = {}
+    for subject, fields in declared_state(project).items():
+        kind = subject.partition("/")[0]
+        if kind == "policy":
+            current[subject] = fields  # a policy takes effect with the next review; there is nothing to compare with
+        elif kind == "data" and (project.folder / f"{fields['path']}.dvc").exists():
+            current[subject] = fields
+    for service in context.connection.pages("/services", limit=500):
+        current[f"service/{service['spec']['environment']}/{service['name']}"] = _service_fields(service["spec"])
+    return plan_project(project, current)
+
+
+def _service_fields(spec: dict[str, Any]) -> dict[str, Any]:
+    fields = {"model": spec["model"], "access": spec["access"], "timeout_seconds": spec["timeout_seconds"]}
+    fields |= {f"form.{name}": spec["form"][name] for name in ("title", "output_label", "output_unit")}
+    for field in spec["form"]["fields"]:
+        fields |= {f"form.fields.{field['column']}.{key}": field[key] for key in ("label", "unit", "example")}
+    return fields
+
+
+def _apply_service(context: Context) -> str:
+    from tidemill.project import service_spec_of
+
+    spec = service_spec_of(current_project())
+    body = {name: value for name, value in spec.to_json().items() if name not in {"schema_version", "name"}}
+    context.connection.put(f"/services/{spec.name}", body)
+    return spec.name
+
+
+def _get(context: Context, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = context.connection.get(f"/services/{name}")
+    return found
+
+
+def _settled(context: Context, name: str) -> dict[str, Any]:
+    """The service once the controller has seen it and is not loading anything."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        service = _get(context, name)
+        seen = service["observed_generation"] == service["generation"]
+        if (seen and service["reason"] != "Loading") or time.monotonic() > deadline:
+            return service
+        time.sleep(POLL_SECONDS)
+
+
+def _until_live(context: Context, name: str, version_id: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        live = [each for each in _get(context, name)["revisions"] if each["state"] == "live"]
+        if any(each["model_version_id"] == version_id for each in live):
+            return
+        if time.monotonic() > deadline:
+            raise Unavailable(f"{name} does not answer with it yet", remedy=f"tidemill service show {name}")
+        time.sleep(0.02)
+
+
+def _asker(context: Context, service: str) -> Any:
+    from tidemill.serving.predict import predict as ask
+
+    found = _get(context, service)
+    url = context.connection.public_url
+    if url is None:
+        raise Unavailable("no site is up, so nobody answers", remedy="tidemill up --detach")
+    secret = ""
+    if found["spec"]["access"] == "token":
+        secret = context.connection.post(f"/services/{service}/token", {"ttl_seconds": 600})["token"]
+    return partial(ask, url, namespace=found["namespace"], service=service, token=secret)
+
+
+def _instances(values: list[str] | None, data: str | None) -> list[Any]:
+    if bool(values) == bool(data):
+        raise InvalidInput("give one row as COLUMN=VALUE, or rows with --data", remedy="tidemill predict --help")
+    if data is not None:
+        from tidemill.base.canonical import parse_json
+
+        text = Path(data[1:]).read_text() if data.startswith("@") else data
+        rows = parse_json(text, place="--data")
+        if isinstance(rows, dict):
+            rows = rows.get("instances", [rows])
+        if not isinstance(rows, list):
+            raise InvalidInput("is no list of rows", place="--data")
+        return rows
+    row: dict[str, Any] = {}
+    for text in values or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInput(f"{text!r} is not COLUMN=VALUE")
+        try:
+            row[name] = json.loads(value)
+        except ValueError:
+            row[name] = value
+    return [row]
+
+
+def _say_service(context: Context, service: dict[str, Any]) -> None:
+    url = context.connection.public_url
+    state = "ready" if service["ready"] else f"{service['reason']}: {service['message']}"
+    print_fields(
+        {
+            "service": f"{service['name']} in {service['spec']['environment']}",
+            "state": state,
+            "address": f"{url or '(no site is up)'}{service['path']}",
+        }
+    )
+
+
+def _shown(value: object) -> str:
+    return "-" if value is None else str(value)

@@ -1,0 +1,34 @@
+"""The server process: `python -m tidemill.server HOME DESCRIPTOR...`, on sockets that the supervisor owns."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from tidemill.platform import Platform
+from tidemill.server.app import create_app
+
+DRAIN_SECONDS = 8
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve the control API until SIGTERM; requests under way are finished."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    home, *descriptors = arguments
+    config = uvicorn.Config(
+        create_app(Platform(home=Path(home))),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(each)) for each in descriptors])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
