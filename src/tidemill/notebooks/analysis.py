@@ -59,6 +59,7 @@ class Analysis:
             facts_of=lambda name: self._facts_before(step, name),
             linked_to=lambda name: self._links_before(step, name),
             is_import=lambda name: self._imported_before(step, name),
+            comes_from_a_step=lambda name: self.producers.find(step, name) is not None,
         )
         recorder = FlowRecorder(outside)
         for name in step.tags.needs:

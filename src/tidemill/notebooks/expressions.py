@@ -355,6 +355,9 @@ def _sources(value: ast.expr) -> list[str]:
         if isinstance(value.func, ast.Name) and value.func.id in ("enumerate", "zip", "reversed", "iter"):
             return [source for argument in value.args for source in _sources(argument)]
         return []
+    if isinstance(value, ast.List | ast.Tuple | ast.Set | ast.Dict):
+        parts = [part for part in ast.iter_child_nodes(value) if isinstance(part, ast.Name)]
+        return [part.id for part in parts]
     root = root_name(value)
     return [root.id] if root is not None else []
 

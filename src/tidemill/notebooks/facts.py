@@ -41,11 +41,11 @@ class MethodFact:
 class Facts:
     """A function, class or lambda as seen from outside.
 
-    `late` are the global names it reads when called, `writes` those it rebinds (`global`), `mutates` those it changes in
-    place (True: surely; False: by a method that is not known), `mutated_parameters` the parameters it changes in place.
-    `surely_writes` are written by every call. `methods` of a class: does the method change its object? `is_value` marks
-    an object that only may hold such code (a dict of functions, what a call gave): its artifact brings the names along,
-    as they were.
+    `late` are the global names it reads when called, `writes` those it rebinds (`global`), `mutates` those it changes
+    in place (True: surely; False: by a method that is not known), `mutated_parameters` the parameters it changes in
+    place. `surely_writes` are written by every call. `methods` of a class: does the method change its object?
+    `is_value` marks an object that only may hold such code (a dict of functions, what a call gave): its artifact
+    brings the names along, as they were.
     """
 
     parameters: tuple[str, ...] = ()

@@ -47,6 +47,7 @@ class Outside:
     facts_of: Callable[[str], Facts | None] = lambda name: None
     linked_to: Callable[[str], dict[str, bool]] = lambda name: {}
     is_import: Callable[[str], bool] = lambda name: False
+    comes_from_a_step: Callable[[str], bool] = lambda name: False
 
 
 class FlowRecorder:
@@ -129,6 +130,9 @@ class FlowRecorder:
         facts = self.facts_of(name)
         if facts is not None and not facts.is_value:
             self._run_later(facts, called=called, seen={name}, depth=0)
+        elif called and (name in self._path.bound or facts is not None or self._outside.comes_from_a_step(name)):
+            # an object that can be called may keep count (a closure, a network): perhaps it changes
+            self.mutate(name, spot, surely=False)
 
     def reach(self, name: str, spot: Spot) -> None:
         self._read(name, spot, hard=False)
@@ -191,6 +195,11 @@ class FlowRecorder:
         self._path.gone.add(name)
         self._path.facts.pop(name, None)
 
+    def forget(self, name: str) -> None:
+        """A name that only lived inside a block, as `except ... as name` does."""
+        self.defined.pop(name, None)
+        self.deleted.pop(name, None)
+
     def link(self, name: str, source: str, spot: Spot, *, part: bool) -> None:
         if self.holds_import(source):
             return
@@ -221,6 +230,8 @@ class FlowRecorder:
                 self.torn.append((name, other, spot))
             elif other not in seen and surely:
                 self._read(other, spot, hard=False)
+                self.links.setdefault(name, {})[other] = False
+                self.links.setdefault(other, {})[name] = False
                 self._mutate(other, spot, surely=surely, seen=seen)
 
     def forgave(self, name: str) -> bool:

@@ -30,8 +30,11 @@ def settle_hidden_state(analysis: Analysis) -> None:
             if not any(setting.spot.cell == spot.cell for setting in flow.walked.settings):
                 _warn_later(analysis, flow, f"the module `{name}` is changed here", spot)
         for name, other, spot in flow.recorder.torn:
+            if not any(other in later.inputs for later in _later(analysis, flow)):
+                continue
             analysis.outline.warn(
-                f"`{name}` may be a part of `{other}`, made in another step: a change to it does not reach `{other}`",
+                f"`{name}` and `{other}`, made in another step, may share an object: this change to `{name}` does not "
+                f"reach `{other}`; keep both in one step",
                 spot.cell, spot.line,
             )  # fmt: skip
     _warn_of_files(analysis)

@@ -46,8 +46,8 @@ class Producers:
     def find(self, step: Step, name: str, spot: Spot | None = None, *, warn: bool = False) -> str | None:
         """The step that gives `name` to `step`, None when no step does.
 
-        With `prev` tags: the nearest of the steps upstream; two that are not ordered raise `InvalidInput` with both. Without:
-        the last one above, as in the kernel.
+        With `prev` tags: the nearest of the steps upstream; two that are not ordered raise `InvalidInput` with both.
+        Without: the last one above, as in the kernel.
         """
         earlier = [other for other in self._walked if self.leaves(other, name) and other != step.name]
         if not step.tags.previous:
@@ -79,7 +79,7 @@ class Producers:
                 self._warn_of_branches(nearest, nearest, step, name)
                 sure = nearest[:1]
             nearest = sure
-        if len(nearest) > 1 and not self._same_import(nearest, name):
+        if warn and len(nearest) > 1 and not self._same_import(nearest, name):
             raise self._two_producers(nearest, step, name, spot)
         return nearest[-1] if nearest else None
 

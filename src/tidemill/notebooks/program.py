@@ -99,7 +99,8 @@ def _watched(analysis: Analysis, flow: StepFlow) -> list[str]:
 def program_arguments(program: dict[str, Any]) -> list[str]:
     """`--program` arguments; nothing in them means anything to KFP's placeholders, Kubernetes or Argo.
 
-    `{{...}}` is a placeholder to KFP and Argo, `$(...)` one to Kubernetes; a long program is cut into several arguments.
+    `{{...}}` is a placeholder to KFP and Argo, `$(...)` one to Kubernetes; a long program is cut into several
+    arguments.
     """
     arguments: list[str] = []
     for part in _parts(escaped_json(program)):

@@ -40,6 +40,7 @@ MISNAMED = {
 
 CODEC_NEEDS = {"pandas": "pyarrow>=14", "scikit-learn": "skops>=0.11"}
 ALWAYS = ("cloudpickle>=3",)
+_SHARED = frozenset({"google", "azure", "sphinxcontrib"})
 _NAME = re.compile(r"[-_.]+")
 
 
@@ -79,7 +80,7 @@ def _installed(module: str) -> tuple[str, str | None]:
             return _normal(candidate), importlib.metadata.version(candidate)
     # the slow way: every installed distribution is asked what it holds
     owners = importlib.metadata.packages_distributions().get(top, [])
-    if len(set(owners)) == 1:
+    if len(set(owners)) == 1 and top not in _SHARED:
         return _normal(owners[0]), importlib.metadata.version(owners[0])
     for owner in sorted(set(owners)):
         if _provides(owner, module):
@@ -95,8 +96,12 @@ def _provides(distribution: str, module: str) -> bool:
     record = found.read_text("RECORD") or ""
     path = module.replace(".", "/")
     top = path.partition("/")[0]
-    if any(f"{place}{tail}" in record for place in (path, top) for tail in ("/__init__.py,", ".py,", ".abi3.so,")):
+    # many distributions share `google`: only the whole path tells them apart
+    places = (path,) if top in _SHARED else (path, top)
+    if any(f"{place}{tail}" in record for place in places for tail in ("/__init__.py,", ".py,", ".abi3.so,")):
         return True
+    if top in _SHARED:
+        return False
     return top in (found.read_text("top_level.txt") or "").split() or f"{top}.cpython" in record
 
 

@@ -77,7 +77,7 @@ def captured_name(node: ast.AST) -> str:
 
 
 class _Binder(ast.NodeVisitor):
-    """Collects what a scope binds, without entering the scopes inside it (walrus targets in comprehensions do count)."""
+    """Collects what a scope binds, not entering the scopes inside it (walrus targets in comprehensions count)."""
 
     def __init__(self) -> None:
         self.bound: set[str] = set()

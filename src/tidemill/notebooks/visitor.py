@@ -211,11 +211,16 @@ class CellVisitor(ExpressionVisitor):
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.type is not None:
             self.visit(node.type)
-        if node.name:
-            self.store(node.name, node, None)
+        if not node.name:
+            self.block(node.body)
+            return
+        flow = self._flow()
+        known = flow is None or node.name in flow.defined
+        self.store(node.name, node, None)
         self.block(node.body)
-        if node.name:
-            self.unbind(node.name, node)
+        self.unbind(node.name, node)
+        if flow is not None and not known:
+            flow.forget(node.name)
 
     def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
         for item in node.items:

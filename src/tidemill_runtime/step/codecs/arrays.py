@@ -90,12 +90,15 @@ def _same_frame(value: Any, loaded: Any) -> bool:
     return all(_same_column(value.iloc[:, number], loaded.iloc[:, number]) for number in range(value.shape[1]))
 
 
+_PLAIN = (str, int, float, bool, bytes, type(None))
+
+
 def _same_column(value: Any, loaded: Any) -> bool:
     if value.dtype != loaded.dtype or not value.equals(loaded):
         return False
     if value.dtype == object:
-        return all((type(one) is type(other) and not hasattr(one, "__len__")) or (type(one) is str and type(other) is str)
-                   for one, other in zip(value, loaded))  # fmt: skip
+        # lists come back from Parquet as arrays, so only plain items are trusted
+        return all(type(one) is type(other) and isinstance(one, _PLAIN) for one, other in zip(value, loaded))
     if hasattr(value.dtype, "categories"):
         return _same_index(value.dtype.categories, loaded.dtype.categories)
     return True

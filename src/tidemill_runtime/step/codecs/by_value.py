@@ -21,8 +21,9 @@ _READS_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 class PickleCodec:
     """Any value that pickles; functions and classes of the notebook by value, with the globals that they read.
 
-    A function's globals are the notebook's namespace wherever it is loaded, as in the kernel: it sees later assignments. The file
-    holds the value, then name by name those globals that the loading step does not get otherwise.
+    A function's globals are the notebook's namespace wherever it is loaded, as in the kernel: it sees later
+    assignments. The file holds the value, then name by name those globals that the loading step does not get
+    otherwise.
     """
 
     name = "cloudpickle"

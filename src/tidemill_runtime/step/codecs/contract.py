@@ -16,7 +16,9 @@ class NotCarried(Exception):
 
 @dataclass
 class Scene:
-    """What a codec may need to know of the notebook: its module, names that every step has, globals not to bring along."""
+    """What a codec may need to know of the notebook: its module, names that every step has, globals not to bring
+    along.
+    """
 
     main: ModuleType
     shared: FrozenSet[str] = frozenset()
@@ -28,9 +30,9 @@ class Scene:
 class Codec(Protocol):
     """Writes values of some types to one file.
 
-    `takes` is cheap and imports nothing that the value did not. `write` puts the value into a new file at `path`, raising
-    any exception when it cannot. `read` gives an equal value of the same type. `same` says whether the value read
-    back is the value written, types and all; the next codec is tried when it is not.
+    `takes` is cheap and imports nothing that the value did not. `write` puts the value into a new file at `path`,
+    raising any exception when it cannot. `read` gives an equal value of the same type. `same` says whether the value
+    read back is the value written, types and all; the next codec is tried when it is not.
     """
 
     name: str
