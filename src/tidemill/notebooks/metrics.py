@@ -30,7 +30,9 @@ def metric_names(step: Step, facts: Mapping[str, Facts], analysis: Analysis) -> 
     return sorted(
         name
         for name in found
-        if name not in analysis.parameters and name not in facts and not analysis.prelude.recorder.holds_import(name)
+        if name not in analysis.parameters
+        and (name not in facts or facts[name].is_value)  # what a call of a function with facts gave may be a number
+        and not analysis.prelude.recorder.holds_import(name)
     )
 
 
