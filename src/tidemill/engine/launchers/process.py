@@ -24,6 +24,8 @@ MAX_ZYGOTES = 8
 _SPAWN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tidemill_runtime.fork.spawned import main; main()"
 _BASE_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
+    # pyarrow's allocator starts a thread when it is imported, and a process with two threads is never forked
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "MPLBACKEND": "Agg",
