@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from tidemill.engine.graph import Node, Phase, RunGraph
 from tidemill.engine.importing import import_artifact
 from tidemill.engine.launchers import Exited
 from tidemill.engine.model import Failure, State, TaskKind
-from tidemill.engine.options import Tools
+from tidemill.engine.options import Result, Tools, done_now
 from tidemill.engine.step import StepContext, input_bytes, launch_request, make_folder
 
 _SMALL_INPUT_BYTES = 1 << 20
@@ -41,10 +42,13 @@ class RunDriver:
         self._starting: list[Active] = []
         self._live_at_seconds = 0.0
         self._is_let_go = False
+        self._problem: Exception | None = None
         graph.is_changed = True
 
     def turn(self) -> None:
         """Do everything that can be done now; raises `Fenced` or a storage error when it cannot be written."""
+        if self._problem is not None:
+            raise self._problem
         self._look_after_active()
         self._ready += self._scheduler.advance()
         while self._start_ready():
@@ -146,7 +150,7 @@ class RunDriver:
         if environment is None:
             node.phase = Phase.PREPARING
             work = partial(self._tools.environments.prepare, node.component)
-            self._tools.background.submit(work, partial(self._prepared, node))
+            self._in_background(work, partial(self._prepared, node))
             return False
         if node.cache_key is None and self._is_hit(node, environment):
             return True
@@ -157,11 +161,9 @@ class RunDriver:
         return False
 
     def _prepared(self, node: Node, future: Future[Environment]) -> None:
-        if self._is_let_go:
-            return
         try:
             environment = future.result()
-        except TidemillError as problem:
+        except (TidemillError, OSError) as problem:
             self._scheduler.end(node, State.FAILED, failure_of_error(problem, task=node.path, run_id=self.graph.id))
             return
         if environment.notice is not None:
@@ -209,19 +211,11 @@ class RunDriver:
     def _make_folder(self, active: Active) -> None:
         work = partial(make_folder, self._tools.blobs, active.node, active.folder, active.log)
         if input_bytes(active.node) > _SMALL_INPUT_BYTES:
-            self._tools.background.submit(work, partial(self._launch, active))
+            self._in_background(work, partial(self._launch, active))
             return
-        done: Future[None] = Future()
-        try:
-            work()
-            done.set_result(None)
-        except TidemillError as problem:
-            done.set_exception(problem)
-        self._launch(active, done)
+        self._launch(active, done_now(work))
 
     def _launch(self, active: Active, folder_made: Future[None]) -> None:
-        if self._is_let_go:
-            return
         if active.stop is not None:
             self.exited(Exited(key=active.record.id, signal=signal.SIGTERM))
             return
@@ -242,21 +236,19 @@ class RunDriver:
             )
             self._tools.launcher.launch(request)
             active.is_launched = True
-        except TidemillError as problem:
+        except (TidemillError, OSError) as problem:
             self._fail(active, failure_of_error(problem, task=active.node.path, run_id=self.graph.id))
 
     def _import(self, node: Node) -> None:
         self.graph.move(node, State.RUNNING, self._tools.site.clock.now())
         node.phase = Phase.ACTIVE
         work = partial(import_artifact, self._tools.site, self._tools.blobs, self.graph, node)
-        self._tools.background.submit(work, partial(self._imported, node))
+        self._in_background(work, partial(self._imported, node))
 
     def _imported(self, node: Node, future: Future[dict[str, list[Artifact]]]) -> None:
-        if self._is_let_go:
-            return
         try:
             node.out_artifacts = future.result()
-        except TidemillError as problem:
+        except (TidemillError, OSError) as problem:
             self._scheduler.end(node, State.FAILED, failure_of_error(problem, task=node.path, run_id=self.graph.id))
             return
         self._batch.artifacts += [one for made in node.out_artifacts.values() for one in made]
@@ -274,22 +266,15 @@ class RunDriver:
             attempt_id=active.record.id,
             folder=active.folder,
         )
-        if not has_small_outputs(active.folder):
-            self._tools.background.submit(collector.collect, partial(self._collected, active))
+        if active.folder.outputs.exists() and not has_small_outputs(active.folder):
+            self._in_background(collector.collect, partial(self._collected, active))
             return
-        done: Future[Collected] = Future()
-        try:
-            done.set_result(collector.collect())
-        except TidemillError as problem:
-            done.set_exception(problem)
-        self._collected(active, done)
+        self._collected(active, done_now(collector.collect))
 
     def _collected(self, active: Active, future: Future[Collected]) -> None:
-        if self._is_let_go:
-            return
         try:
             collected = future.result()
-        except TidemillError as problem:
+        except (TidemillError, OSError) as problem:
             self._fail(active, failure_of_error(problem, task=active.node.path, run_id=self.graph.id))
             return
         node = active.node
@@ -364,6 +349,17 @@ class RunDriver:
                 now_seconds=self._now(),
                 grace_seconds=self._tools.options.grace_seconds,
             )
+
+    def _in_background(self, work: Callable[[], Result], then: Callable[[Future[Result]], None]) -> None:
+        def follow(future: Future[Result]) -> None:
+            if self._is_let_go or self._problem is not None:
+                return
+            try:
+                then(future)
+            except Exception as problem:  # noqa: BLE001  # raised by the next turn, where it counts for this run
+                self._problem = problem
+
+        self._tools.background.submit(work, follow)
 
     def _notice(self, text: str) -> None:
         if text not in self.graph.notices:

@@ -52,8 +52,14 @@ def failure_of_exit(exited: Exited, *, task: str, run_id: str, folder: StepFolde
     return Failure(message=_how(exited, tail), task=task, log_tail=tail, remedy=remedy)
 
 
-def failure_of_error(problem: TidemillError, *, task: str, run_id: str) -> Failure:
-    """The failure that an error of our own makes of an attempt."""
+def failure_of_error(problem: TidemillError | OSError, *, task: str, run_id: str) -> Failure:
+    """The failure that an error around an attempt makes of it: of our own, or of the file system."""
+    if isinstance(problem, OSError):
+        return Failure(
+            message=f"the files of the step cannot be handled: {problem}",
+            task=task,
+            remedy=f"see that the disk has room, then tidemill runs resume {run_id}",
+        )
     place = f"{problem.place}: " if problem.place else ""
     return Failure(
         message=place + problem.message, task=task, remedy=problem.remedy or f"tidemill runs resume {run_id}"

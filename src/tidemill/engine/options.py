@@ -90,6 +90,16 @@ class Background:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
+def done_now(work: Callable[[], Result]) -> Future[Result]:
+    """Do something short at once; what goes wrong is in the future, as after a thread."""
+    future: Future[Result] = Future()
+    try:
+        future.set_result(work())
+    except Exception as problem:  # noqa: BLE001  # raised where the result is asked for
+        future.set_exception(problem)
+    return future
+
+
 @dataclass(slots=True, kw_only=True)
 class Tools:
     """What all runs of a worker share; `used_slots` counts the steps of runs without a parallelism of their own."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy import select, update
@@ -99,9 +102,13 @@ class Worker:
     def serve(self, stop: Stop) -> None:
         """Drive every run that nobody else drives, until told to stop; then let go of them for other workers."""
         while not stop.is_set():
-            if self._now() >= self._poll_at_seconds:
-                self._claim(None)
-            self._turn(wait_seconds=self._options.poll_seconds)
+            try:
+                if self._now() >= self._poll_at_seconds:
+                    self._claim(None)
+                self._turn(wait_seconds=self._options.poll_seconds)
+            except (StorageFull, Unavailable):
+                # The database comes back, or the disk is freed: a worker waits for that.
+                time.sleep(_FAULT_PAUSE_SECONDS)
 
     def close(self) -> None:
         """End all steps and give up all runs."""
@@ -119,9 +126,9 @@ class Worker:
         due = [driver.next_look_seconds for driver in self._drivers.values()]
         events = self._launcher.events(min([wait_seconds, *due]))
         for exited in events:
-            for driver in self._drivers.values():
+            for driver in list(self._drivers.values()):
                 if driver.holds(exited.key):
-                    driver.exited(exited)
+                    self._guarded(driver, partial(driver.exited, exited))
                     break
         for follow in self._background.followers():
             follow()
@@ -131,8 +138,14 @@ class Worker:
             self._guarded_turn(driver)
 
     def _guarded_turn(self, driver: RunDriver) -> None:
+        self._guarded(driver, driver.turn)
+        if driver.graph.is_over and self._drivers.get(driver.graph.id) is driver:
+            del self._drivers[driver.graph.id]
+
+    def _guarded(self, driver: RunDriver, work: Callable[[], None]) -> None:
+        """Do something for one run; whatever goes wrong stays with that run."""
         try:
-            driver.turn()
+            work()
         except Fenced:
             self._drop(driver)
         except (StorageFull, Unavailable):
@@ -141,9 +154,6 @@ class Worker:
         except Exception:  # noqa: BLE001  # one bad run never stops the others
             self._drop(driver, pause_seconds=_FAULT_PAUSE_SECONDS)
             self._record_fault(driver.graph.claim, traceback.format_exc())
-        else:
-            if driver.graph.is_over:
-                del self._drivers[driver.graph.id]
 
     def _drop(self, driver: RunDriver, *, pause_seconds: float = 0.0) -> None:
         driver.let_go()
