@@ -16,6 +16,7 @@ from tidemill_runtime.predict.about import About
 from tidemill_runtime.predict.application import Application
 from tidemill_runtime.predict.argument import Argument
 from tidemill_runtime.predict.batch import Batcher, Outputs
+from tidemill_runtime.predict.fast_paths import fastest
 from tidemill_runtime.predict.heartbeat import Heartbeat
 from tidemill_runtime.predict.record import PredictionLog
 from tidemill_runtime.predict.schema import Schema
@@ -24,6 +25,7 @@ from tidemill_runtime.predict.v2 import V2
 
 EXIT_BAD_PACKAGE = 3
 LOG_DRAIN_SECONDS = 2.0
+GC_THRESHOLDS = (50_000, 20, 50)
 
 
 def serve_argument(argument: Argument) -> int:
@@ -32,10 +34,11 @@ def serve_argument(argument: Argument) -> int:
         model = load_package(
             argument.package, allow_pickle=argument.allow_pickle, expected_digest=argument.model_digest
         )
+        sample = sample_rows(model)
         batcher = Batcher(
-            _predictor(model), max_batch_rows=argument.max_batch_rows, max_queued_rows=argument.max_queued_rows
+            _predictor(model, sample), max_batch_rows=argument.max_batch_rows, max_queued_rows=argument.max_queued_rows
         )
-        warm_up(model, batcher)
+        warm_up(sample, batcher)
     except Exception as problem:  # noqa: BLE001 -- loading runs foreign code; its failure becomes an exit status
         place = "" if isinstance(problem, PackageError) else f"{argument.package}: cannot be loaded: "
         sys.stderr.write(f"{place}{problem if not place else repr(problem)}\n")
@@ -44,6 +47,8 @@ def serve_argument(argument: Argument) -> int:
     # what is loaded stays: the collector need not look at it again
     gc.collect()
     gc.freeze()
+    # requests leave no cycles behind: looking for some less often costs nothing
+    gc.set_threshold(*GC_THRESHOLDS)
     import uvloop
 
     loop = uvloop.new_event_loop()
@@ -55,14 +60,20 @@ def serve_argument(argument: Argument) -> int:
     return 0
 
 
-def warm_up(model: LoadedModel, batcher: Batcher) -> None:
+def sample_rows(model: LoadedModel) -> List[List[Any]]:
+    """The recorded sample as rows in signature order; none when the package has no whole one."""
+    inputs, columns = model.metadata.sample.get("inputs") or {}, model.metadata.columns
+    if any(name not in inputs for name in columns):
+        return []
+    rows = [list(row) for row in zip(*(inputs[name] for name in columns))]
+    return [[float("nan") if value is None else value for value in row] for row in rows]
+
+
+def warm_up(sample: List[List[Any]], batcher: Batcher) -> None:
     """Predict the recorded sample, so that the first request is as quick as the second, and time it."""
-    inputs = model.metadata.sample.get("inputs") or {}
-    rows = [list(row) for row in zip(*(inputs[name] for name in model.metadata.columns if name in inputs))]
-    if not rows or len(rows[0]) != len(model.metadata.columns):
-        return
-    rows = (rows * 32)[:32]
-    batcher.measure(rows, len(rows))
+    if sample:
+        rows = (sample * 32)[:32]
+        batcher.measure(rows, len(rows))
 
 
 def build(argument: Argument, model: LoadedModel, batcher: Batcher, log: PredictionLog) -> Application:
@@ -151,10 +162,10 @@ def _listening_socket(argument: Argument) -> socket.socket:
     return listening
 
 
-def _predictor(model: LoadedModel) -> Any:
+def _predictor(model: LoadedModel, sample: List[List[Any]]) -> Any:
     """Rows → a list per output; one output is the quick path."""
     if len(model.metadata.outputs) == 1:
-        predict_rows = model.predict_rows
+        predict_rows = fastest(model, sample)
 
         def predict(rows: Any) -> Outputs:
             output = predict_rows(rows)
