@@ -17,6 +17,7 @@ from tidemill_runtime.model_package import (
     json_values,
     load_package,
 )
+from tidemill_runtime.notebook_scene import enter_notebook
 from tidemill_runtime.reference_profile import SCHEMA_VERSION as PROFILE_SCHEMA_VERSION
 from tidemill_runtime.reference_profile import profile_column, profile_table
 from tidemill_runtime.smoke import differing_rows
@@ -52,6 +53,7 @@ def make_package(request: Mapping[str, Any], output: Path) -> Dict[str, Any]:
     Raises `PackageError` for a model without `predict`, a sample that is no table, and a model that answers otherwise
     after it was stored.
     """
+    _enter_notebook(request, output.parent / "modules")
     model = load_value(Path(request["model"]["path"]), request["model"].get("metadata") or {})
     if not callable(getattr(model, "predict", None)):
         raise PackageError(f"is a {_class_of(model)}, which has no predict", place=str(request["model"]["name"]))
@@ -80,6 +82,20 @@ def make_package(request: Mapping[str, Any], output: Path) -> Dict[str, Any]:
     _write_json(output / MODEL_JSON, document)
     _check(output, document)
     return document
+
+
+def _enter_notebook(request: Mapping[str, Any], folder: Path) -> None:
+    """For a model that holds functions or classes of its notebook: those must be there before it is read."""
+    program = request.get("program")
+    codecs = {(request[role].get("metadata") or {}).get("codec") for role in ("model", "sample")}
+    if program is None or "cloudpickle" not in codecs:
+        return
+    modules = enter_notebook(program, request.get("parameters") or {}, folder)
+    if modules:
+        import cloudpickle
+
+        for module in modules:
+            cloudpickle.register_pickle_by_value(module)
 
 
 def _check(output: Path, document: Mapping[str, Any]) -> None:

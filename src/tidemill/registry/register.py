@@ -22,8 +22,8 @@ from tidemill.locks import Lock, ensure_venv, run_module
 from tidemill.registry import store
 from tidemill.registry.model import Model, ModelVersion, RegisterRequest, VersionState
 from tidemill.registry.package_content import lock_document
-from tidemill.registry.run_lock import run_lock
 from tidemill.registry.run_outputs import RunOutputs
+from tidemill.registry.run_step import StepFacts, step_of
 
 PACKAGE_SECONDS = 600.0
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -48,8 +48,8 @@ def register_version(site: Site, actor: Actor, request: RegisterRequest) -> Mode
         raise Conflict(f"the run is {run.state.value}", place=f"run {run.id}", remedy="register a run that succeeded")
     outputs = RunOutputs(site, actor.namespace_id, run.id)
     model = outputs.artifact(request.model_output)
-    lock = run_lock(site, run, outputs.task(request.model_output))
-    package = _package(site, request, outputs, model, lock)
+    step = step_of(site, run, outputs.task(request.model_output))
+    package = _package(site, request, outputs, model, step)
     metrics = {**outputs.metrics(), **_finite(request.metrics)}
     with site.database.write() as connection:
         known = store.version_of_package(connection, run, request.model, package.content.digest)
@@ -70,8 +70,8 @@ class _Package:
     lock: Lock
 
 
-def _package(site: Site, request: RegisterRequest, outputs: RunOutputs, model: Artifact, lock: Lock) -> _Package:
-    venv = ensure_venv(site, lock)
+def _package(site: Site, request: RegisterRequest, outputs: RunOutputs, model: Artifact, step: StepFacts) -> _Package:
+    venv = ensure_venv(site, step.lock)
     with tempfile.TemporaryDirectory(dir=site.home.work, prefix="package-") as folder:
         work = Path(folder)
         sources = {"model": model, "sample": outputs.artifact(request.sample_output)}
@@ -86,7 +86,9 @@ def _package(site: Site, request: RegisterRequest, outputs: RunOutputs, model: A
                 "schema_version": 1,
                 "name": request.model,
                 **{role: _source(site, found, names[role], work / role) for role, found in sources.items()},
-                "lock": lock_document(lock),
+                "lock": lock_document(step.lock),
+                "program": step.program,
+                "parameters": step.parameters,
                 "made_from": {"run_id": request.run_id, "model_output": request.model_output},
                 "output": str(work / "package"),
             },
@@ -95,7 +97,7 @@ def _package(site: Site, request: RegisterRequest, outputs: RunOutputs, model: A
         )
         if "error" in reply:
             raise InvalidInput(str(reply["error"]), place=str(reply["place"]))
-        return _Package(ingest(site, work / "package"), reply["model"], lock)
+        return _Package(ingest(site, work / "package"), reply["model"], step.lock)
 
 
 def _new_artifact(model: Artifact, run: Run, package: _Package) -> NewArtifact:

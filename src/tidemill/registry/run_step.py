@@ -1,22 +1,34 @@
-"""The lock that a task of a run ran in."""
+"""The step behind a task of a run: the lock it ran in, and the notebook's program if it was one."""
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
+from typing import Any
 
 from tidemill.base.errors import Conflict, InvalidInput
 from tidemill.base.site import Site
 from tidemill.engine import Run, Task
 from tidemill.engine.specs import read_spec
-from tidemill.locks import Lock, lock, pip_command_requirements
+from tidemill.locks import Lock, StepCommand, StepKind, lock, pip_command_requirements
 from tidemill.pipelines import load_pipeline
 from tidemill.pipelines.model import Component, ContainerExecutor, Pipeline
 
 _ITERATION = re.compile(r"\[\d+\]$")
 
 
-def run_lock(site: Site, run: Run, task: Task) -> Lock:
-    """The lock of a task's component, from the spec of its run; the home knows it, so nothing is resolved anew.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFacts:
+    """A step's lock, the program of a notebook step (None for others), and the parameters it got."""
+
+    lock: Lock
+    program: dict[str, Any] | None
+    parameters: dict[str, Any]
+
+
+def step_of(site: Site, run: Run, task: Task) -> StepFacts:
+    """The step of a task, from the spec of its run; the home knows the lock, so nothing is resolved anew.
 
     Raises `InvalidInput` when the step runs in a container without requirements of its own, `Conflict` when the
     requirements resolve to another lock than the one the task ran in.
@@ -40,7 +52,7 @@ def run_lock(site: Site, run: Run, task: Task) -> Lock:
             place=f"run {run.id}",
             remedy="run the pipeline again, then register its model",
         )
-    return found
+    return StepFacts(lock=found, program=_program(command), parameters=task.parameters)
 
 
 def component_of(pipeline: Pipeline, task_path: str) -> Component:
@@ -53,3 +65,10 @@ def component_of(pipeline: Pipeline, task_path: str) -> Component:
             raise InvalidInput(f"the spec has no task {task_path!r}", place=pipeline.name)
         component = pipeline.components[spec.component]
     return component
+
+
+def _program(command: StepCommand) -> dict[str, Any] | None:
+    if command.kind is not StepKind.RUNTIME or "--program" not in command.argv[:-1]:
+        return None
+    found = json.loads(command.argv[command.argv.index("--program") + 1])
+    return found if isinstance(found, dict) else None
