@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def test_a_class_that_every_step_has_is_taken_from_there(tmp_path: Path) -> None
 def test_equal_functions_and_classes_give_equal_bytes(tmp_path: Path) -> None:
     code = "import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: int = 1\ndef f():\n    return P()\np = f()"
     for number in range(2):
-        status, printed = in_child(lambda number=number: _save(code, tmp_path, number), tmp_path, f"log{number}")
+        status, printed = in_child(functools.partial(_save, code, tmp_path, number), tmp_path, f"log{number}")
         assert status == 0, printed
     assert (tmp_path / "f0").read_bytes() == (tmp_path / "f1").read_bytes()
     assert (tmp_path / "p0").read_bytes() == (tmp_path / "p1").read_bytes()

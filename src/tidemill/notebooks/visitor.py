@@ -113,16 +113,24 @@ class CellVisitor(ExpressionVisitor):
             super().visit_Call(node)
             for name in names_in_query(node):
                 self.load(ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node))
-            for name in names_in_sql(node):
-                if self._owner(name) is None:
-                    self.recorder.reach(name, self.spot(node))
+            self._may_read(names_in_sql(node), node)
             return
         method, name, line = magic
         if (method, name) == ("run_line_magic", "time"):
             self.block(ast.parse(line).body)
         elif method != "run_line_magic":
-            for found in names_in_shell(line if method != "run_cell_magic" else ""):
-                self.recorder.reach(found, self.spot(node))
+            self._may_read(names_in_shell(line) if method != "run_cell_magic" else [], node)
+
+    def _may_read(self, names: list[str], node: ast.AST) -> None:
+        """Names inside foreign text: the notebook's where it has them, else the shell's or the database's own."""
+        flow = self._flow()
+        if flow is None:
+            return
+        flow.forgiving += 1
+        for name in names:
+            if self._owner(name) is None:
+                flow.reach(name, self.spot(node))
+        flow.forgiving -= 1
 
     # --- branches
 

@@ -14,7 +14,7 @@ TextCell = tuple[str, str]
 
 def write_notebook(folder: Path, cells: Sequence[TextCell], *, name: str = "n.ipynb", **metadata: Any) -> Path:
     """An .ipynb of these cells; the tags of a cell stand in one text with blanks between."""
-    made = [
+    made: list[dict[str, Any]] = [
         {
             "cell_type": "code",
             "execution_count": None,
