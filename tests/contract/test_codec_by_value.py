@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.integration.notebooks.stepwise import in_child
+
 from tidemill_runtime.step.codecs import Scene, load_value, save_value
 
 
@@ -52,7 +52,10 @@ def test_a_function_brings_the_globals_that_it_reads_and_not_those_known(tmp_pat
 
 
 def test_closures_that_share_a_variable_still_share_it(tmp_path: Path) -> None:
-    code = "def make():\n    n = 0\n    def inc():\n        nonlocal n\n        n += 1\n    def get():\n        return n\n    return inc, get\npair = make()"
+    code = (
+        "def make():\n    n = 0\n    def inc():\n        nonlocal n\n        n += 1\n"
+        "    def get():\n        return n\n    return inc, get\npair = make()"
+    )
     (inc, get), _ = carried(code, "pair", tmp_path / "p")
     inc()
     assert get() == 1
@@ -106,7 +109,8 @@ def test_a_cached_function_is_cached_again(tmp_path: Path) -> None:
 
 def test_enums_named_tuples_and_data_classes_come_back_whole(tmp_path: Path) -> None:
     code = (
-        "import enum, collections, dataclasses\nclass C(enum.Enum):\n    RED = 1\nQ = collections.namedtuple('Q', 'a')\n"
+        "import enum, collections, dataclasses\nclass C(enum.Enum):\n    RED = 1\n"
+        "Q = collections.namedtuple('Q', 'a')\n"
         "@dataclasses.dataclass\nclass D:\n    c: C\nvalue = [C.RED, Q(1), D(C.RED)]"
     )
     value, _ = carried(code, "value", tmp_path / "v")

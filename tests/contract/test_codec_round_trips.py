@@ -77,12 +77,29 @@ SHARED = [1]
 @pytest.mark.parametrize(
     "value",
     [
-        (1, 2), {1: "a"}, {"a": (1,)}, {1, 2}, b"bytes", 1j, decimal.Decimal("1.10"), range(3), collections.OrderedDict(a=1),
-        collections.Counter("aab"), datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC), slice(1, 2), np.float32(1.5), [SHARED, SHARED],
-        np.datetime64("2020-01-01"), 10**5000, {"k": np.int64(1)}, frozenset({"x"}), print, collections.deque([1], 3),
+        (1, 2),
+        {1: "a"},
+        {"a": (1,)},
+        {1, 2},
+        b"bytes",
+        1j,
+        decimal.Decimal("1.10"),
+        range(3),
+        collections.OrderedDict(a=1),
+        collections.Counter("aab"),
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+        slice(1, 2),
+        np.float32(1.5),
+        [SHARED, SHARED],
+        np.datetime64("2020-01-01"),
+        10**5000,
+        {"k": np.int64(1)},
+        frozenset({"x"}),
+        print,
+        collections.deque([1], 3),
     ],
     ids=lambda value: type(value).__name__,
-)  # fmt: skip
+)
 def test_values_that_json_would_bend_keep_their_type(value: Any, tmp_path: Path, scene: Scene) -> None:
     codec, loaded = round_trip(value, tmp_path / "v", scene)
     assert codec == "cloudpickle"
@@ -95,12 +112,18 @@ def test_values_that_json_would_bend_keep_their_type(value: Any, tmp_path: Path,
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: np.arange(6).reshape(2, 3), lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3)), lambda: np.array(5),
-        lambda: np.array([], dtype="f4"), lambda: np.array(["a", "bc"]), lambda: np.array([1, 2], dtype=">i4"),
-        lambda: np.array(["2020-01-01"], dtype="M8[D]"), lambda: np.array([(1, 2.0)], dtype=[("x", "i4"), ("y", "f8")]),
-        lambda: np.arange(10)[::2], lambda: np.array([True, False]),
+        lambda: np.arange(6).reshape(2, 3),
+        lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        lambda: np.array(5),
+        lambda: np.array([], dtype="f4"),
+        lambda: np.array(["a", "bc"]),
+        lambda: np.array([1, 2], dtype=">i4"),
+        lambda: np.array(["2020-01-01"], dtype="M8[D]"),
+        lambda: np.array([(1, 2.0)], dtype=[("x", "i4"), ("y", "f8")]),
+        lambda: np.arange(10)[::2],
+        lambda: np.array([True, False]),
     ],
-)  # fmt: skip
+)
 def test_arrays_travel_as_npy(make: Make, tmp_path: Path, scene: Scene) -> None:
     value = make()
     codec, loaded = round_trip(value, tmp_path / "v", scene)
@@ -195,7 +218,9 @@ def test_estimators_travel_by_skops_and_predict_the_same(tmp_path: Path, scene: 
 
 def test_estimators_that_skops_does_not_trust_are_pickled(tmp_path: Path, scene: Scene) -> None:
     run_in(scene, "import numpy\ndef double(x):\n    return x * two\ntwo = 2")
-    model = make_pipeline(FunctionTransformer(scene.main.__dict__["double"]), Ridge()).fit(np.array([[1.0], [2.0]]), [1.0, 2.0])
+    model = make_pipeline(FunctionTransformer(scene.main.__dict__["double"]), Ridge()).fit(
+        np.array([[1.0], [2.0]]), [1.0, 2.0]
+    )
     codec, loaded = round_trip(model, tmp_path / "v", scene)
     assert codec == "cloudpickle"
     assert loaded.predict(np.array([[3.0]])) == pytest.approx(model.predict(np.array([[3.0]])))
@@ -216,10 +241,15 @@ def test_modules_are_imported_again(tmp_path: Path, scene: Scene) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: {"a": [1, 2.5]}, lambda: np.arange(10.0), lambda: pd.DataFrame(FRAME), multi_index, fitted, lambda: (1, "a", {"b": b"c"}),
+        lambda: {"a": [1, 2.5]},
+        lambda: np.arange(10.0),
+        lambda: pd.DataFrame(FRAME),
+        multi_index,
+        fitted,
+        lambda: (1, "a", {"b": b"c"}),
         lambda: RandomForestRegressor(n_estimators=3, random_state=0).fit([[1.0], [2.0]], [1.0, 2.0]),
     ],
-)  # fmt: skip
+)
 def test_equal_values_give_equal_bytes(make: Make, tmp_path: Path, scene: Scene) -> None:
     save_value(make(), str(tmp_path / "one"), scene)
     save_value(make(), str(tmp_path / "two"), scene)
@@ -249,11 +279,14 @@ def test_a_damaged_file_is_refused(tmp_path: Path, scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("make", "change"),
     [
-        (lambda: np.arange(4), lambda v: v.__setitem__(0, 9)), (lambda: np.asfortranarray(np.ones((2, 3))), lambda v: v.fill(2)),
-        (lambda: [1, 2], lambda v: v.append(3)), (lambda: pd.DataFrame(FRAME), lambda v: v.__setitem__("z", 1)),
-        (lambda: {"a": {}}, lambda v: v["a"].update(b=1)), (lambda: {"a": 1}, lambda v: v.update(b=(1, 2))),
+        (lambda: np.arange(4), lambda v: v.__setitem__(0, 9)),
+        (lambda: np.asfortranarray(np.ones((2, 3))), lambda v: v.fill(2)),
+        (lambda: [1, 2], lambda v: v.append(3)),
+        (lambda: pd.DataFrame(FRAME), lambda v: v.__setitem__("z", 1)),
+        (lambda: {"a": {}}, lambda v: v["a"].update(b=1)),
+        (lambda: {"a": 1}, lambda v: v.update(b=(1, 2))),
     ],
-)  # fmt: skip
+)
 def test_a_change_in_place_is_seen(make: Make, change: Callable[[Any], None], tmp_path: Path, scene: Scene) -> None:
     path = str(tmp_path / "v")
     metadata = save_value(make(), path, scene)

@@ -78,8 +78,8 @@ class Analysis:
     def _facts_before(self, step: Step, name: str) -> Facts | None:
         producer = self.producers.find(step, name)
         if producer is not None:
-            return self.flows[producer].recorder.facts.get(name)
-        return self.prelude.recorder.facts.get(name)
+            return self.flows[producer].recorder.path.facts.get(name)
+        return self.prelude.recorder.path.facts.get(name)
 
     def _links_before(self, step: Step, name: str) -> dict[str, bool]:
         producer = self.producers.find(step, name)
@@ -105,7 +105,7 @@ class Analysis:
 
     def _take_from(self, flow: StepFlow, name: str, producer: str, use: Use) -> None:
         source = self.flows[producer]
-        if name in source.recorder.gone:
+        if name in source.recorder.path.gone:
             if use.hard:
                 raise undefined_name(self, flow, name, use)
             return
@@ -136,7 +136,7 @@ class Analysis:
         """A variable becomes an output; a step that only may bind it passes on what it was given."""
         source = self.flows[producer]
         source.outputs.add(name)
-        if name in source.recorder.bound or name in source.inputs:
+        if name in source.recorder.path.bound or name in source.inputs:
             return
         upstream = self.producers.find(source.step, name)
         spot = source.recorder.defined.get(name) or Spot(cell=source.step.numbers[0], line=1)
@@ -148,17 +148,17 @@ class Analysis:
     def _is_known(self, flow: StepFlow, name: str, use: Use) -> bool:
         if name in self.prelude.recorder.defined or name in PROVIDED:
             return True
-        return not use.hard and (self.producers.is_defined_anywhere(name) or flow.recorder.forgave(name))
+        return not use.hard and (self.producers.is_defined_anywhere(name) or name in flow.recorder.forgiven)
 
     def _follow_carried(self, flow: StepFlow) -> None:
         """An object that may hold functions brings their globals as they were; newer ones are taken beside it."""
         for name, producer in list(flow.inputs.items()):
             source = self.flows[producer]
-            facts = source.recorder.facts.get(name)
+            facts = source.recorder.path.facts.get(name)
             if facts is None or not facts.is_value:
                 continue
             for late, spot in facts.late.items():
                 now = self.producers.find(flow.step, late)
                 then = producer if self.producers.leaves(producer, late) else self.producers.find(source.step, late)
-                if now is not None and now != then and late not in flow.recorder.bound:
+                if now is not None and now != then and late not in flow.recorder.path.bound:
                     self._take_from(flow, late, now, Use(spot=spot, hard=False))

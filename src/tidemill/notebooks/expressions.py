@@ -43,11 +43,11 @@ class ExpressionVisitor(ast.NodeVisitor):
         """Where a node stands."""
         return Spot(cell=self._cell, line=getattr(node, "lineno", 1))
 
-    def refuse(self, node: ast.AST, message: str, remedy: str) -> NoReturn:
+    def _refuse(self, node: ast.AST, message: str, remedy: str) -> NoReturn:
         """Raise `InvalidInput` at a node."""
         raise InvalidInput(message, place=self._place_of(self.spot(node)), remedy=remedy)
 
-    def in_function(self) -> bool:
+    def _in_function(self) -> bool:
         """True inside a function body, where code runs later."""
         return any(scope.kind is ScopeKind.FUNCTION for scope in self.scopes)
 
@@ -91,7 +91,7 @@ class ExpressionVisitor(ast.NodeVisitor):
             return scope
         return None
 
-    def unbind(self, name: str, node: ast.AST) -> None:
+    def _unbind(self, name: str, node: ast.AST) -> None:
         """A name is deleted."""
         scope = self._binding_scope(name)
         if scope is None:
@@ -99,11 +99,11 @@ class ExpressionVisitor(ast.NodeVisitor):
         elif scope.kind is ScopeKind.CLASS:
             scope.bound.discard(name)
 
-    def forget(self, node: ast.Name) -> None:
+    def _forget_name(self, node: ast.Name) -> None:
         """`del name`: read, in that it must be there, then gone."""
         if self._owner(node.id) is None:
             self.recorder.use(node.id, self.spot(node), called=False)
-        self.unbind(node.id, node)
+        self._unbind(node.id, node)
 
     def bind(self, target: ast.expr, facts: Facts | None) -> None:
         """An assignment target: a name, a tuple of targets, or a part of an object, which changes in place."""
@@ -275,7 +275,7 @@ class ExpressionVisitor(ast.NodeVisitor):
         if node.returns is not None:
             self.visit(node.returns)
 
-    def in_class(self, node: ast.ClassDef, body: Callable[[], None]) -> Facts:
+    def _in_class(self, node: ast.ClassDef, body: Callable[[], None]) -> Facts:
         """Run `body` in the scope of a class; the facts join those of its methods."""
         self.scopes.append(Scope(ScopeKind.CLASS, set()))
         self._methods.append({})

@@ -53,7 +53,10 @@ class Outside:
 class FlowRecorder:
     """The recorder of a step's own statements; see `Recorder`.
 
-    `uses`, `defined`, `mutated`, `deleted` grow as the code is walked; `bound` are names surely bound at its end.
+    `uses`, `defined`, `mutated`, `deleted` grow as the code is walked; `path` is the state where it stands,
+    `imported` are names bound by imports, `forgiven` those read under an `except NameError`, `patched` modules that
+    were changed, `links` names that share an object (True: a part of it), `torn` such pairs of which another step
+    made the other one.
     """
 
     def __init__(self, outside: Outside) -> None:
@@ -66,53 +69,29 @@ class FlowRecorder:
         self.links: dict[str, dict[str, bool]] = {}
         self.torn: list[tuple[str, str, Spot]] = []
         self.forgiving = 0
-        self._forgiven: set[str] = set()
+        self.forgiven: set[str] = set()
         self._outside = outside
-        self._path = Path()
+        self.path = Path()
 
     # --- branches
 
-    @property
-    def ended(self) -> bool:
-        """True when this path cannot go on (raise, break)."""
-        return self._path.ended
-
-    @ended.setter
-    def ended(self, value: bool) -> None:
-        self._path.ended = value
-
-    @property
-    def bound(self) -> set[str]:
-        """The names surely bound on this path."""
-        return self._path.bound
-
-    @property
-    def gone(self) -> set[str]:
-        """The names surely deleted on this path."""
-        return self._path.gone
-
-    @property
-    def facts(self) -> dict[str, Facts]:
-        """The facts of names bound on this path."""
-        return self._path.facts
-
     def branch(self) -> Path:
         """The state now, to come back to."""
-        return self._path.copy()
+        return self.path.copy()
 
     def switch(self, path: Path) -> Path:
         """Go on from a state; gives the one that was in place."""
-        left, self._path = self._path, path.copy()
+        left, self.path = self.path, path.copy()
         return left
 
     def may_have(self, path: Path) -> None:
         """Something of another path may have run before this one (a handler after its try)."""
         for name, facts in path.facts.items():
-            self._path.facts.setdefault(name, facts)
+            self.path.facts.setdefault(name, facts)
 
     def join(self, other: Path) -> None:
         """This path or the other one was taken."""
-        mine = self._path
+        mine = self.path
         if mine.ended != other.ended:
             mine.bound = set(other.bound) if mine.ended else mine.bound
             mine.gone = set(other.gone) if mine.ended else mine.gone
@@ -130,7 +109,7 @@ class FlowRecorder:
         facts = self.facts_of(name)
         if facts is not None and not facts.is_value:
             self._run_later(facts, called=called, seen={name}, depth=0)
-        elif called and (name in self._path.bound or facts is not None or self._outside.comes_from_a_step(name)):
+        elif called and (name in self.path.bound or facts is not None or self._outside.comes_from_a_step(name)):
             # an object that can be called may keep count (a closure, a network): perhaps it changes
             self.mutate(name, spot, surely=False)
 
@@ -141,10 +120,10 @@ class FlowRecorder:
             self._run_later(facts, called=False, seen={name}, depth=0)
 
     def _read(self, name: str, spot: Spot, *, hard: bool) -> None:
-        if name in self._path.bound:
+        if name in self.path.bound:
             return
         if self.forgiving:
-            self._forgiven.add(name)
+            self.forgiven.add(name)
         hard = hard and not self.forgiving and name not in self.defined
         before = self.uses.get(name)
         if before is None or (hard and not before.hard):
@@ -183,17 +162,17 @@ class FlowRecorder:
         for other in self.links.pop(name, {}):
             self.links.get(other, {}).pop(name, None)
         if surely:
-            self._path.bound.add(name)
-            self._path.gone.discard(name)
-            self._path.facts.pop(name, None)
+            self.path.bound.add(name)
+            self.path.gone.discard(name)
+            self.path.facts.pop(name, None)
         if facts is not None:
-            self._path.facts[name] = facts
+            self.path.facts[name] = facts
 
     def delete(self, name: str, spot: Spot) -> None:
         self.deleted[name] = spot
-        self._path.bound.discard(name)
-        self._path.gone.add(name)
-        self._path.facts.pop(name, None)
+        self.path.bound.discard(name)
+        self.path.gone.add(name)
+        self.path.facts.pop(name, None)
 
     def forget(self, name: str) -> None:
         """A name that only lived inside a block, as `except ... as name` does."""
@@ -205,7 +184,7 @@ class FlowRecorder:
             return
         self.links.setdefault(name, {})[source] = part
         self.links.setdefault(source, {})[name] = part
-        if source not in self._path.bound and not part:
+        if source not in self.path.bound and not part:
             # both names leave this step together, so that they stay one object
             self.mutated.setdefault(source, Mutation(spot=spot, surely=False))
 
@@ -223,7 +202,7 @@ class FlowRecorder:
         for other, part in {**self.links.get(name, {})}.items():
             if other not in seen:
                 self._mutate(other, spot, surely=surely and not part, seen=seen)
-        if name in self._path.bound:
+        if name in self.path.bound:
             return
         for other, part in self._outside.linked_to(name).items():
             if part:
@@ -233,10 +212,6 @@ class FlowRecorder:
                 self.links.setdefault(name, {})[other] = False
                 self.links.setdefault(other, {})[name] = False
                 self._mutate(other, spot, surely=surely, seen=seen)
-
-    def forgave(self, name: str) -> bool:
-        """True when the name was read under an `except NameError`."""
-        return name in self._forgiven
 
     def method(self, name: str, method: str, spot: Spot, *, inplace: bool) -> None:
         if self.holds_import(name):
@@ -276,16 +251,12 @@ class FlowRecorder:
         return changed
 
     def facts_of(self, name: str) -> Facts | None:
-        if name in self._path.facts:
-            return self._path.facts[name]
-        return None if name in self._path.bound else self._outside.facts_of(name)
+        if name in self.path.facts:
+            return self.path.facts[name]
+        return None if name in self.path.bound else self._outside.facts_of(name)
 
     def holds_import(self, name: str) -> bool:
         """True when an import bound the name, here or before."""
         if name in self.imported:
             return True
-        return name not in self._path.bound and self._outside.is_import(name)
-
-    def bind_import(self, names: list[str]) -> None:
-        """These names were just bound by an import that can be repeated anywhere."""
-        self.imported.update(names)
+        return name not in self.path.bound and self._outside.is_import(name)

@@ -43,7 +43,7 @@ def step_program(analysis: Analysis, flow: StepFlow, wiring: Wiring, modules: di
         "cells": [_cell(prepared) for prepared in flow.step.cells],
         "inputs": sorted(flow.inputs),
         "outputs": [_output(analysis, flow, name) for name in sorted(flow.outputs)],
-        "metrics": metric_names(flow.step, flow.recorder.facts, analysis) if wiring.metrics else [],
+        "metrics": metric_names(flow.step, flow.recorder.path.facts, analysis) if wiring.metrics else [],
         "watched": _watched(analysis, flow),
         "artifacts": {
             "report": wiring.report,
@@ -68,7 +68,7 @@ def _cell(prepared: PreparedCell) -> dict[str, Any]:
 
 def _output(analysis: Analysis, flow: StepFlow, name: str) -> dict[str, Any]:
     """`known` are globals that the analysis gives to whoever takes the output, so that its artifact need not."""
-    facts = flow.recorder.facts.get(name)
+    facts = flow.recorder.path.facts.get(name)
     known = sorted(_reached(facts, flow.recorder)) if facts is not None and not facts.is_value else []
     return {"name": name, "known": known} if known else {"name": name}
 

@@ -25,7 +25,7 @@ def undefined_name(analysis: Analysis, flow: StepFlow, name: str, use: Use) -> I
             remedy="give the value a name of its own",
         )
     for other in analysis.flows.values():
-        if name in other.recorder.gone and other is not flow:
+        if name in other.recorder.path.gone and other is not flow:
             spot = other.recorder.deleted[name]
             return InvalidInput(
                 f"`{name}` was deleted in cell {spot.cell} (step {other.step.name})",

@@ -49,7 +49,7 @@ class CellVisitor(ExpressionVisitor):
             self.bind(node.target, self.carried(node.value))
         elif not isinstance(node.target, ast.Name):
             self.visit(node.target.value)
-        if not self.in_function() and not self.future_annotations:
+        if not self._in_function() and not self.future_annotations:
             self.visit(node.annotation)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
@@ -67,7 +67,7 @@ class CellVisitor(ExpressionVisitor):
         for target in node.targets:
             for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
                 if isinstance(part, ast.Name):
-                    self.forget(part)
+                    self._forget_name(part)
                 else:
                     self.bind(part, None)
 
@@ -80,7 +80,7 @@ class CellVisitor(ExpressionVisitor):
             self.future_annotations |= any(alias.name == "annotations" for alias in node.names)
         for alias in node.names:
             if alias.name == "*":
-                self.refuse(node, f"`from {node.module} import *` hides which names it brings", "import them by name")
+                self._refuse(node, f"`from {node.module} import *` hides which names it brings", "import them by name")
             self.store(bound_by_import(alias), node, None)
 
     def visit_Global(self, node: ast.Global) -> None:
@@ -181,7 +181,7 @@ class CellVisitor(ExpressionVisitor):
             body()
             flow = self._flow()
             if flow is not None:
-                flow.ended = False
+                flow.path.ended = False
 
         self._perhaps(once)
 
@@ -189,7 +189,7 @@ class CellVisitor(ExpressionVisitor):
         self.generic_visit(node)
         flow = self._flow()
         if flow is not None:
-            flow.ended = True
+            flow.path.ended = True
 
     visit_Continue = visit_Break
     visit_Raise = visit_Break
@@ -226,7 +226,7 @@ class CellVisitor(ExpressionVisitor):
         known = flow is None or node.name in flow.defined
         self.store(node.name, node, None)
         self.block(node.body)
-        self.unbind(node.name, node)
+        self._unbind(node.name, node)
         if flow is not None and not known:
             flow.forget(node.name)
 
@@ -274,7 +274,7 @@ class CellVisitor(ExpressionVisitor):
 
     def class_body(self, node: ast.ClassDef) -> Facts:
         """Visit a class body; what its methods do later becomes the facts of the class."""
-        return self.in_class(node, lambda: self.block(node.body))
+        return self._in_class(node, lambda: self.block(node.body))
 
 
 def _always(test: ast.expr) -> bool:

@@ -68,7 +68,7 @@ def _statement(statement: ast.stmt, prepared: PreparedCell, visitor: CellVisitor
     visitor.visit(statement)
     if is_import_only(statement):
         names = _import_names(statement)
-        recorder.bind_import(names)
+        recorder.imported.update(names)
         walked.imports.append(
             ImportBinding(
                 names=tuple(names),

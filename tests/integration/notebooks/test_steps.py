@@ -27,8 +27,12 @@ def test_a_failing_cell_names_notebook_cell_and_line(tmp_path: Path) -> None:
     assert run.status == {"a": 0, "b": 1}
     failure = run.failure("b")
     assert {name: failure[name] for name in ("message", "notebook", "step", "cell", "line")} == {
-        "message": "ZeroDivisionError: division by zero", "notebook": "n.ipynb", "step": "b", "cell": 3, "line": 3,
-    }  # fmt: skip
+        "message": "ZeroDivisionError: division by zero",
+        "notebook": "n.ipynb",
+        "step": "b",
+        "cell": 3,
+        "line": 3,
+    }
     assert "return 1 / v" in failure["traceback"]
     assert "tidemill_runtime" not in failure["traceback"]
     report = (tmp_path / "b" / "report").read_text()
@@ -95,7 +99,10 @@ def test_metrics_are_recorded_live_and_as_metadata(tmp_path: Path, monkeypatch: 
 
 
 def test_the_report_escapes_and_holds_figures_without_needing_them_to_pickle(tmp_path: Path) -> None:
-    code = "import matplotlib.pyplot as plt\nprint('<script>alert(1)</script>')\nfig, ax = plt.subplots()\nax.plot([1, 2])\nplt.show()\nfig"
+    code = (
+        "import matplotlib.pyplot as plt\nprint('<script>alert(1)</script>')\n"
+        "fig, ax = plt.subplots()\nax.plot([1, 2])\nplt.show()\nfig"
+    )
     run = StepwiseRun(
         compiled(tmp_path, ("step:a", "%matplotlib inline\n" + code), ("step:b prev:a", "print(1)")), tmp_path
     )
@@ -151,7 +158,8 @@ def test_classes_of_the_prelude_are_the_same_in_every_step(tmp_path: Path) -> No
         tmp_path,
         (
             "functions",
-            "import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: int\n    def up(self):\n        return self.x + step\nstep = 1",
+            "import dataclasses\n@dataclasses.dataclass\nclass P:\n    x: int\n"
+            "    def up(self):\n        return self.x + step\nstep = 1",
         ),
         ("step:a", "p = P(1)\nps = {'p': p}"),
         ("step:b prev:a", "print(isinstance(p, P), p.up(), ps['p'] == p, type(ps['p']) is P)"),
@@ -242,7 +250,8 @@ def test_the_released_kfp_loads_what_is_compiled(tmp_path: Path) -> None:
 def test_a_percent_script_compiles_as_a_notebook_does(tmp_path: Path) -> None:
     script = tmp_path / "s.py"
     script.write_text(
-        '# %% tags=["step:a"]\n# %matplotlib inline\nx = 1\n\n# %% [markdown]\n# # Text\n\n# %% tags=["step:b", "prev:a"]\nprint(x)\n'
+        '# %% tags=["step:a"]\n# %matplotlib inline\nx = 1\n\n'
+        '# %% [markdown]\n# # Text\n\n# %% tags=["step:b", "prev:a"]\nprint(x)\n'
     )
     made = compile_notebook(script, requirements=(), python="3.11")
     assert made.source_map == {"a": (1,), "b": (2,)}

@@ -118,17 +118,23 @@ def test_case_15_reading_methods_make_no_version(tmp_path: Path) -> None:
 def test_case_15_parallel_branches_that_change_one_object_are_refused_with_both(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         compiled(
-            tmp_path, ("step:a", "xs = []"), ("step:b prev:a", "xs.append(1)"), ("step:c prev:a", "xs.append(2)"),
+            tmp_path,
+            ("step:a", "xs = []"),
+            ("step:b prev:a", "xs.append(1)"),
+            ("step:c prev:a", "xs.append(2)"),
             ("step:d prev:b prev:c", "print(xs)"),
-        )  # fmt: skip
+        )
     assert "b (cell 2, line 1) and c (cell 3, line 1)" in caught.value.message
 
 
 def test_case_15_parallel_branches_that_may_change_one_object_are_warned_of(tmp_path: Path) -> None:
     made = compiled(
-        tmp_path, ("step:a", "xs = make = open_it = []"), ("step:b prev:a", "xs.frob()"), ("step:c prev:a", "xs.frob()"),
+        tmp_path,
+        ("step:a", "xs = make = open_it = []"),
+        ("step:b prev:a", "xs.frob()"),
+        ("step:c prev:a", "xs.frob()"),
         ("step:d prev:b prev:c", "print(xs)"),
-    )  # fmt: skip
+    )
     assert any("cell 2" in str(w) and "cell 3" in str(w) for w in made.warnings)
 
 

@@ -26,9 +26,12 @@ def test_case_37_reflection_is_warned_of_unless_tags_say_what_it_needs(tmp_path:
 
 def test_case_38_names_in_queries_are_inputs(tmp_path: Path) -> None:
     made = compiled(
-        tmp_path, ("step:a", "df = t = 1"), ("step:b prev:a", "df.query('a > @t')"), ("step:c prev:a", "db.sql('select * from df')"),
+        tmp_path,
+        ("step:a", "df = t = 1"),
+        ("step:b prev:a", "df.query('a > @t')"),
+        ("step:c prev:a", "db.sql('select * from df')"),
         ("imports", "import db"),
-    )  # fmt: skip
+    )
     assert inputs(made, "b") == {"df": "a", "t": "a"}
     assert inputs(made, "c") == {"df": "a"}
 
@@ -55,9 +58,12 @@ def test_case_39_timed_and_captured_bodies_are_kept(tmp_path: Path) -> None:
 def test_case_40_installs_become_requirements_and_shell_lines_take_names(tmp_path: Path) -> None:
     path = write_notebook(
         tmp_path,
-        [("step:a", "!pip install -q tabulate==0.9.0\n%pip install six\npath = 'p'"), ("step:b prev:a", "files = !ls {path} $path"),
-         ("step:c prev:b", "print(files)")],
-    )  # fmt: skip
+        [
+            ("step:a", "!pip install -q tabulate==0.9.0\n%pip install six\npath = 'p'"),
+            ("step:b prev:a", "files = !ls {path} $path"),
+            ("step:c prev:b", "print(files)"),
+        ],
+    )
     made = compile_notebook(path, python="3.11")
     assert {"six", "tabulate==0.9.0"} <= set(made.requirements)
     assert inputs(made, "b") == {"path": "a"}
@@ -78,17 +84,27 @@ def test_case_41_help_and_shell_cells_are_kept(tmp_path: Path) -> None:
 
 def test_case_42_parameters_have_types_and_defaults(tmp_path: Path) -> None:
     code = (
-        "a = -1\nb = 1e-3\nc = 'x'\nd = True\ne = [1, -2.5]\nf = {'k': [1]}\ng: int = None\nh: 'float' = 2\ni: str | None = None\n"
+        "a = -1\nb = 1e-3\nc = 'x'\nd = True\ne = [1, -2.5]\nf = {'k': [1]}\ng: int = None\nh: 'float' = 2\n"
+        "i: str | None = None\n"
         "j = 2 * 3\nk: list[str] = []\nl = (1, 2)"
     )
     made = compiled(tmp_path, ("pipeline-parameters", code), ("step:s", "print(a, g)"))
     found = made.spec["root"]["inputDefinitions"]["parameters"]
     types = {name: (spec["parameterType"], spec.get("defaultValue")) for name, spec in found.items()}
     assert types == {
-        "a": ("NUMBER_INTEGER", -1.0), "b": ("NUMBER_DOUBLE", 1e-3), "c": ("STRING", "x"), "d": ("BOOLEAN", True),
-        "e": ("LIST", [1, -2.5]), "f": ("STRUCT", {"k": [1]}), "g": ("NUMBER_INTEGER", None), "h": ("NUMBER_DOUBLE", 2.0),
-        "i": ("STRING", None), "j": ("NUMBER_INTEGER", 6.0), "k": ("LIST", []), "l": ("LIST", [1, 2]),
-    }  # fmt: skip
+        "a": ("NUMBER_INTEGER", -1.0),
+        "b": ("NUMBER_DOUBLE", 1e-3),
+        "c": ("STRING", "x"),
+        "d": ("BOOLEAN", True),
+        "e": ("LIST", [1, -2.5]),
+        "f": ("STRUCT", {"k": [1]}),
+        "g": ("NUMBER_INTEGER", None),
+        "h": ("NUMBER_DOUBLE", 2.0),
+        "i": ("STRING", None),
+        "j": ("NUMBER_INTEGER", 6.0),
+        "k": ("LIST", []),
+        "l": ("LIST", [1, 2]),
+    }
     assert parameters(made, "s") == ["a", "g"]
 
 
@@ -133,9 +149,12 @@ def test_case_46_prelude_code_that_runs_on_a_step_variable_is_refused(tmp_path: 
 def test_case_47_two_unordered_writers_are_refused_with_both(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         compiled(
-            tmp_path, ("step:r", "z = 0"), ("step:a prev:r", "x = 1"), ("step:b prev:r", "y = 1\nx = 2"),
+            tmp_path,
+            ("step:r", "z = 0"),
+            ("step:a prev:r", "x = 1"),
+            ("step:b prev:r", "y = 1\nx = 2"),
             ("step:c prev:a prev:b", "\nprint(x)"),
-        )  # fmt: skip
+        )
     assert caught.value.place == "n.ipynb, cell 4, line 2"
     assert "a (cell 2, line 1) and b (cell 3, line 2)" in caught.value.message
 
@@ -255,9 +274,12 @@ def test_case_59_an_unknown_prev_is_refused_with_the_nearest(tmp_path: Path) -> 
 
 def test_case_61_a_seeded_notebook_draws_in_its_own_order(tmp_path: Path) -> None:
     made = compiled(
-        tmp_path, ("imports", "import random\nrandom.seed(1)"), ("step:a", "x = random.random()"), ("step:b", "y = 2"),
+        tmp_path,
+        ("imports", "import random\nrandom.seed(1)"),
+        ("step:a", "x = random.random()"),
+        ("step:b", "y = 2"),
         ("step:c", "z = random.random()"),
-    )  # fmt: skip
+    )
     assert inputs(made, "c") == {"random_state": "a"}
     assert inputs(made, "b") == {}
 
@@ -273,8 +295,9 @@ def test_case_62_settings_of_the_process_are_repeated_in_later_steps(tmp_path: P
     code = "import os, warnings\nos.environ['A'] = 'b'\nwarnings.filterwarnings('ignore')\nx = 1"
     made = compiled(tmp_path, ("step:a", code), ("step:b prev:a", "print(x)"))
     assert [item["code"] for item in program(made, "b")["settings"]] == [
-        "os.environ['A'] = 'b'", "warnings.filterwarnings('ignore')",
-    ]  # fmt: skip
+        "os.environ['A'] = 'b'",
+        "warnings.filterwarnings('ignore')",
+    ]
     assert [item["code"] for item in program(made, "b")["imports"]] == ["import os, warnings"]
 
 
