@@ -93,12 +93,11 @@ def routes(site: Site) -> APIRouter:
         actor: Annotated[Actor, Depends(can_read)],
         run_id: str | None = None,
         task_id: str | None = None,
-        name: str | None = None,
         type: str | None = None,
         page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
         page_token: str | None = None,
     ) -> ArtifactPage:
-        asked = {"run_id": run_id, "task_id": task_id, "name": name, "type": type}
+        asked = {"run_id": run_id, "task_id": task_id, "type": type}
         filters = {key: value for key, value in asked.items() if value is not None}
         page = list_artifacts(site, actor, filters=filters, page_size=page_size, page_token=page_token)
         return ArtifactPage(items=[view(one) for one in page.items], next_page_token=page.next_page_token)

@@ -215,8 +215,11 @@ class Scheduler:
             "parameters": parameters,
             "artifacts": {name: [one.id for one in made] for name, made in artifacts.items()},
         }
+        if graph.is_canceling:
+            # A run that took longer than it may is stopped in the same way, and has a failure.
+            state = State.CANCELED if graph.failure is None else State.FAILED
         graph.failure = graph.failure or failure
-        graph.set_state(State.CANCELED if graph.is_canceling else state, self._site.clock.now())
+        graph.set_state(state, self._site.clock.now())
 
     def _outcome(self, nodes: list[Node]) -> tuple[State, Failure | None]:
         failed = [node for node in nodes if node.state is State.FAILED]

@@ -43,6 +43,7 @@ class RunDriver:
         self._live_at_seconds = 0.0
         self._is_let_go = False
         self._problem: Exception | None = None
+        self._deadline_seconds = self._now() + self._seconds_left()
         graph.is_changed = True
 
     def turn(self) -> None:
@@ -73,6 +74,8 @@ class RunDriver:
         if self._active:
             return LIVE_SECONDS
         now = self._now()
+        if self._deadline_seconds < now + 60.0:
+            return LIVE_SECONDS
         due = [node.not_before_seconds - now for node in self._ready if node.not_before_seconds > now]
         return max(0.0, min(due, default=60.0))
 
@@ -109,8 +112,12 @@ class RunDriver:
         graph = self.graph
         if graph.is_canceling or graph.is_over:
             return
-        graph.is_canceling = True
         graph.set_state(State.CANCELING, self._tools.site.clock.now())
+        self._stop()
+
+    def _stop(self) -> None:
+        graph = self.graph
+        graph.is_canceling = True
         self._stop_all(Stop.CANCEL)
         for node in list(graph.nodes.values()):
             if node.inner is not None and not node.state.is_final:
@@ -332,6 +339,9 @@ class RunDriver:
 
     def _look_after_active(self) -> None:
         now = self._now()
+        if now > self._deadline_seconds and not self.graph.is_canceling:
+            self.graph.failure = Failure(message="the run took longer than its pipeline's active deadline")
+            self._stop()
         for active in list(self._active.values()):
             active.check(self._tools.launcher, now_seconds=now, grace_seconds=self._tools.options.grace_seconds)
         if now < self._live_at_seconds:
@@ -369,6 +379,14 @@ class RunDriver:
     @property
     def _work(self) -> Path:
         return self._tools.site.home.work / self.graph.id
+
+    def _seconds_left(self) -> float:
+        """How long the run may still take; what it took under other workers counts."""
+        allowed = self.graph.pipeline.config.active_deadline_seconds
+        if allowed is None:
+            return float("inf")
+        begun = self.graph.started_at or self.graph.created_at
+        return allowed - (self._tools.site.clock.now() - begun).total_seconds()
 
     def _now(self) -> float:
         return self._tools.site.clock.monotonic_seconds()

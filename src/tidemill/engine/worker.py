@@ -96,7 +96,8 @@ class Worker:
                 state = self._state_of(run_id)
                 if state.is_final or state is State.PAUSED:
                     return state
-                self._claim(run_id)
+                if self._claim(run_id):
+                    continue  # it may be over already, served from the cache
             self._turn(wait_seconds=self._options.poll_seconds)
 
     def serve(self, stop: Stop) -> None:
@@ -162,31 +163,35 @@ class Worker:
 
     # --- claims
 
-    def _claim(self, run_id: str | None) -> None:
+    def _claim(self, run_id: str | None) -> bool:
+        """Take what is free; True when there was something."""
         self._poll_at_seconds = self._now() + self._options.poll_seconds
         with self._site.database.read() as connection:
             found = claims.open_runs(connection, run_id=run_id, but_not=list(self._drivers), limit=_CLAIMS_AT_A_TIME)
+        has_taken = False
         for candidate in found:
             if self._is_free(candidate) and self._pauses.get(candidate.run_id, 0.0) <= self._now():
-                self._take(candidate)
+                has_taken = self._take(candidate) or has_taken
+        return has_taken
 
     def _is_free(self, candidate: Candidate) -> bool:
         if not self._options.guards.claims:
             return True
         return candidate.holder in {None, self.id} or self._watch.is_gone(candidate.worker)
 
-    def _take(self, candidate: Candidate) -> None:
+    def _take(self, candidate: Candidate) -> bool:
         if not self._is_registered:
             claims.register_worker(self._site, self.id)
             self._is_registered = True
             self._beat_at_seconds = self._now() + self._options.beat_seconds
         claim = claims.take_claim(self._site, candidate, self.id)
         if claim is None:
-            return
+            return False
         if candidate.holder not in {None, self.id} and self._watch.shares_our_machine(candidate.worker):
             # What the former holder left running could still write to where the new attempt works.
             kernel.kill_marked(f"TIDEMILL_WORKER={candidate.holder}")
         self._load(claim)
+        return True
 
     def _load(self, claim: Claim) -> None:
         try:
