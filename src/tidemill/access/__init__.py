@@ -2,6 +2,7 @@
 
 from tidemill.access.model import Actor, Namespace, Role, Token
 from tidemill.access.namespaces import DEFAULT_NAMESPACE, ensure_namespace, find_namespace
+from tidemill.access.sign_in import make_sign_in_code, redeem_sign_in_code
 from tidemill.access.tokens import authenticate, create_token, list_tokens, local_token, revoke_token
 
 __all__ = [
@@ -16,5 +17,7 @@ __all__ = [
     "find_namespace",
     "list_tokens",
     "local_token",
+    "make_sign_in_code",
+    "redeem_sign_in_code",
     "revoke_token",
 ]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from tidemill.access.guard import can_administer, can_read
 from tidemill.access.model import Actor, Role, Token
+from tidemill.access.sign_in import make_sign_in_code
 from tidemill.access.tokens import create_token, list_tokens, revoke_token
 from tidemill.base.site import Site
 
@@ -35,6 +36,12 @@ class TokenView(BaseModel):
     secret: str | None = None
 
 
+class SignInCodeView(BaseModel):
+    """A code for `/sign-in?code=...`: good once, for some minutes."""
+
+    code: str
+
+
 class WhoAmI(BaseModel):
     """The person behind a request."""
 
@@ -50,6 +57,10 @@ def routes(site: Site) -> APIRouter:
     @router.get("/whoami")
     def whoami(actor: Annotated[Actor, Depends(can_read)]) -> WhoAmI:
         return WhoAmI(person=actor.person, namespace_id=actor.namespace_id, roles=sorted(actor.roles))
+
+    @router.post("/sign-in-codes", status_code=201)
+    def sign_in_code(actor: Annotated[Actor, Depends(can_read)]) -> SignInCodeView:
+        return SignInCodeView(code=make_sign_in_code(site, actor))
 
     @router.post("/tokens", status_code=201)
     def create(body: TokenRequest, actor: Annotated[Actor, Depends(can_administer)]) -> TokenView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -13,12 +14,13 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    delete,
     insert,
     select,
     update,
 )
 
-from tidemill.access.model import Namespace, Role, Token
+from tidemill.access.model import Actor, Namespace, Role, Token
 from tidemill.base.database import UtcTime
 
 metadata = MetaData()
@@ -47,6 +49,53 @@ token_rows = Table(
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("secret_sha256", name="token_secret"),
 )
+
+
+sign_in_rows = Table(
+    "sign_in_code",
+    metadata,
+    Column("code_sha256", String(64), primary_key=True),
+    Column("namespace_id", String(36), nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInCode:
+    """A code that signs a browser in as the actor, until it expires."""
+
+    code_sha256: str
+    actor: Actor
+    expires_at: datetime
+
+
+def insert_code(connection: Connection, code: SignInCode, *, now: datetime) -> None:
+    """Add a code, and forget those that have expired."""
+    connection.execute(delete(sign_in_rows).where(sign_in_rows.c.expires_at <= now))
+    connection.execute(
+        insert(sign_in_rows).values(
+            code_sha256=code.code_sha256,
+            namespace_id=code.actor.namespace_id,
+            roles=sorted(role.value for role in code.actor.roles),
+            expires_at=code.expires_at,
+            created_by=code.actor.person,
+            created_at=now,
+        )
+    )
+
+
+def take_code(connection: Connection, code_sha256: str, *, now: datetime) -> Actor | None:
+    """Whom a code signs in, once: it is gone afterwards. None for one that is not known or has expired."""
+    row = connection.execute(select(sign_in_rows).where(sign_in_rows.c.code_sha256 == code_sha256)).one_or_none()
+    taken = connection.execute(delete(sign_in_rows).where(sign_in_rows.c.code_sha256 == code_sha256)).rowcount
+    if row is None or taken != 1 or row.expires_at <= now:
+        return None
+    return Actor(
+        person=row.created_by, namespace_id=row.namespace_id, roles=frozenset(Role(role) for role in row.roles)
+    )
 
 
 def insert_namespace(connection: Connection, namespace: Namespace, *, created_by: str, now: datetime) -> None:

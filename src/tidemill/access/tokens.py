@@ -30,7 +30,7 @@ def create_token(
         raise InvalidInput("a token needs the name of a person", remedy="--person NAME, up to 128 printable characters")
     if not roles:
         raise InvalidInput("a token needs a role", remedy="--role " + "|".join(role.value for role in Role))
-    return _store_token(site, actor.namespace_id, person, roles, created_by=actor.person, valid_for=valid_for)
+    return store_token(site, actor.namespace_id, person, roles, created_by=actor.person, valid_for=valid_for)
 
 
 def authenticate(site: Site, secret: str) -> Actor:
@@ -69,7 +69,7 @@ def local_token(site: Site) -> str:
         pass
     person = _local_person()
     namespace = ensure_namespace(site, DEFAULT_NAMESPACE, created_by=person)
-    _, secret = _store_token(site, namespace.id, person, frozenset({Role.OWNER}), created_by=person, valid_for=None)
+    _, secret = store_token(site, namespace.id, person, frozenset({Role.OWNER}), created_by=person, valid_for=None)
     return _keep_first(path, secret)
 
 
@@ -90,9 +90,10 @@ def _keep_first(path: Path, secret: str) -> str:
     return secret
 
 
-def _store_token(
+def store_token(
     site: Site, namespace_id: str, person: str, roles: frozenset[Role], *, created_by: str, valid_for: timedelta | None
 ) -> tuple[Token, str]:
+    """Add a token, without asking who may; its noun and its secret."""
     secret = _PREFIX + secrets.token_urlsafe(32)
     now = site.clock.now()
     token = Token(

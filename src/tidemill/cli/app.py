@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from tidemill import __version__
-from tidemill.base.errors import TidemillError
+from tidemill.base.errors import InvalidInput, StorageFull, TidemillError
 from tidemill.cli import (
     backup_commands,
     data_commands,
+    demo,
     model_commands,
     review_commands,
     run_commands,
@@ -28,6 +29,8 @@ from tidemill.cli.context import Context
 from tidemill.cli.output import fail
 
 INTERRUPTED = 130
+# Older typers raise click's errors, newer ones their own; both stand under the base of this public class.
+_COMMAND_LINE_ERROR: type[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 
 def build() -> typer.Typer:
@@ -67,6 +70,7 @@ def build() -> typer.Typer:
         site_commands,
         token_commands,
         backup_commands,
+        demo,
     ):
         each.add_to(app)
     return app
@@ -79,19 +83,39 @@ def run() -> None:
         status = build()(standalone_mode=False)
     except TidemillError as problem:
         fail(problem, as_json=as_json)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
-    except click.ClickException as problem:
-        problem.show()
-        sys.exit(problem.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except _COMMAND_LINE_ERROR as problem:
+        if type(problem).__name__ == "NoArgsIsHelpError":
+            problem.show()  # the help itself
+            sys.exit(InvalidInput.exit_status)
+        fail(_of_command_line(problem), as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # somebody closed the pipe, as `| head` does; nothing more can be said there
         sys.stderr.close()
         sys.exit(0)
+    except OSError as problem:
+        fail(_of_system(problem), as_json=as_json)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _of_command_line(problem: Any) -> TidemillError:
+    """A word of the command line that does not fit, as the other errors look."""
+    context = getattr(problem, "ctx", None)
+    command = "tidemill" if context is None else f"tidemill {context.command_path.partition(' ')[2]}".strip()
+    message = " ".join(problem.format_message().split())
+    return InvalidInput(message, remedy=f"{command} --help")
+
+
+def _of_system(problem: OSError) -> TidemillError:
+    """What the system refused, with the path that it was about; raises the error again when there is none."""
+    if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StorageFull("the disk is full", place=problem.filename, remedy="free some space, then do it again")
+    if problem.filename is None:
+        raise problem
+    said = (problem.strerror or str(problem)).lower()
+    return InvalidInput(said, place=str(problem.filename), remedy="name another path, or change its permissions")
 
 
 def _print_version(wanted: bool) -> None:

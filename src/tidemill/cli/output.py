@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -105,10 +107,20 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
 
 def fail(problem: TidemillError, *, as_json: bool = False) -> NoReturn:
     """Print an error on stderr (and as JSON on stdout when asked) and leave with its exit status."""
-    note(f"error: {problem}")
+    for line in f"error: {problem}".splitlines():
+        note(wrapped(line))
     if as_json:
         print_json(problem.to_json())
     raise SystemExit(problem.exit_status)
+
+
+def wrapped(line: str) -> str:
+    """A line of prose, broken between words where the terminal ends; paths, ids and commands stay whole."""
+    width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stderr.isatty() else WIDTH
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
 
 
 def items_of(page: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from tidemill.cli.context import Context
-from tidemill.cli.output import note, print_json, print_table, say
+from tidemill.cli.output import note, print_json, print_table, say, wrapped
 
 POLL_SECONDS = 0.15
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "PAUSED"})
@@ -85,11 +85,11 @@ def report_run(run: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
     print_table(["TASK", "STATE", "FROM", "SECONDS"], rows, empty="no tasks yet")
     failure = run["failure"]
     if failure:
-        note(f"error: {_place(failure)}{failure['message']}")
+        note(wrapped(f"error: {_place(failure)}{failure['message']}"))
         for line in failure["log_tail"][-8:]:
             note(f"    {line}")
         if failure["remedy"]:
-            note(f"  → {failure['remedy']}")
+            note(wrapped(f"  → {failure['remedy']}"))
     say(f"run {run['id']} {run['state']}")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from tidemill.base.errors import InvalidInput, Unavailable
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
 from tidemill.cli.review_commands import current_project
+
+if TYPE_CHECKING:
+    from tidemill.serving.predict import Predicted
 
 WAIT_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -28,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     service.command("list")(listing)
     service.command()(show)
     service.command()(rollback)
+    service.command()(page)
     service.command()(token)
     service.command()(delete)
     app.add_typer(service, name="service")
@@ -215,6 +219,20 @@ def token(
     say(made["token"])
 
 
+def page(command: typer.Context, name: str) -> None:
+    """Print a link to the page of a service; it signs one browser in as you, once.
+
+    Example: tidemill service page fuel
+    """
+    context = context_of(command)
+    _get(context, name)
+    url = context.connection.public_url
+    if url is None:
+        raise Unavailable("no site is up, so there is no page", remedy="tidemill up --detach")
+    code = context.connection.post("/sign-in-codes")["code"]
+    say(f"{url}/sign-in?code={code}&then=/api/v1/services/{name}/page")
+
+
 def delete(
     command: typer.Context,
     name: str,
@@ -288,7 +306,7 @@ def _until_live(context: Context, name: str, version_id: str) -> None:
         time.sleep(0.02)
 
 
-def _asker(context: Context, service: str) -> Any:
+def _asker(context: Context, service: str) -> Callable[[list[Any]], Predicted]:
     from tidemill.serving.predict import predict as ask
 
     found = _get(context, service)
@@ -298,7 +316,11 @@ def _asker(context: Context, service: str) -> Any:
     secret = ""
     if found["spec"]["access"] == "token":
         secret = context.connection.post(f"/services/{service}/token", {"ttl_seconds": 600})["token"]
-    return partial(ask, url, namespace=found["namespace"], service=service, token=secret)
+
+    def asker(instances: list[Any]) -> Predicted:
+        return ask(url, namespace=found["namespace"], service=service, token=secret, instances=instances)
+
+    return asker
 
 
 def _instances(values: list[str] | None, data: str | None) -> list[Any]:

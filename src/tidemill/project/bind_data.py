@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.access import Actor
-from tidemill.artifacts import NewArtifact, ingest, record_artifact
+from tidemill.artifacts import NewArtifact, ingest, list_artifacts, record_artifact
 from tidemill.base.errors import Conflict, InvalidInput, NotFound
 from tidemill.base.site import Site
 from tidemill.data import DatasetVersion, Dvc, current_version, git
@@ -91,6 +91,11 @@ def _take(site: Site, actor: Actor, folder: Path, relative: str, version: Datase
         if copy.is_dir():
             shutil.rmtree(copy)
         copy.unlink(missing_ok=True)
+    # the same version read again is the same artifact, so that two runs on it have the same parameters
+    known = list_artifacts(site, actor, filters={"digest": content.digest, "name": relative}, page_size=50)
+    for one in known.items:
+        if one.metadata == metadata and one.run_id is None:
+            return one.id
     new = NewArtifact(name=relative, type="system.Dataset", content=content, uri=relative, metadata=metadata)
     with site.database.write() as connection:
         made = record_artifact(connection, site, new, namespace_id=actor.namespace_id, created_by=actor.person)

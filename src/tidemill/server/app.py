@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,9 +23,10 @@ from tidemill.server.front_page import front_page
 from tidemill.server.idempotency import UNSAFE, answer_once
 from tidemill.server.mounts import slice_routers
 from tidemill.server.origin import OriginCheck
+from tidemill.server.sign_in import SESSION_COOKIE, signed_in
 from tidemill.serving.api import ASSETS, asset_routes
 
-OPEN_PATHS = frozenset({"/", "/api/v1/healthz", ASSETS + "/{name}"})
+OPEN_PATHS = frozenset({"/", "/sign-in", "/api/v1/healthz", ASSETS + "/{name}"})
 """What answers without a token; a test walks the route table and holds every other route to a guard."""
 
 SECURITY_HEADERS = {
@@ -85,6 +86,10 @@ def _own_routes(platform: Platform, app: FastAPI) -> APIRouter:
     def home() -> str:
         return front_page()
 
+    @router.get("/sign-in", include_in_schema=False)
+    def sign_in(code: str, then: str = "/") -> RedirectResponse:
+        return signed_in(platform.site, code, then)
+
     @router.get("/api/v1/healthz")
     def healthz() -> dict[str, str]:
         platform.site.database.check()
@@ -99,6 +104,8 @@ def _own_routes(platform: Platform, app: FastAPI) -> APIRouter:
 
 def _secret_of(request: Request) -> str:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if not scheme and SESSION_COOKIE in request.cookies:
+        return request.cookies[SESSION_COOKIE]
     if scheme.lower() != "bearer" or not secret:
         raise Unauthenticated(
             "this needs a token",

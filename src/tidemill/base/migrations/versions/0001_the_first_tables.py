@@ -408,6 +408,15 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('namespace_id', 'name', name='service_name')
     )
+    op.create_table('sign_in_code',
+    sa.Column('code_sha256', sa.String(length=64), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('roles', sa.JSON(), nullable=False),
+    sa.Column('expires_at', sa.String(length=32), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('code_sha256')
+    )
     op.create_table('signed_pointer_move',
     sa.Column('namespace_id', sa.String(length=36), nullable=False),
     sa.Column('environment', sa.String(length=63), nullable=False),
