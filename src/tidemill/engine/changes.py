@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, insert, update
+from sqlalchemy import Connection, bindparam, case, insert, select, update
 
 from tidemill.artifacts import Artifact, Edge, record_edges
 from tidemill.artifacts.record import record_prepared
@@ -56,13 +56,13 @@ class Batch:
     edges: list[Edge] = field(default_factory=list)
     metrics: list[tuple[AttemptRecord, MetricPoint]] = field(default_factory=list)
     confirmed: list[str] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
+    repeated: list[tuple[str, Node]] = field(default_factory=list)
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to write."""
-        return not (self.attempts or self.artifacts or self.edges or self.metrics or self.events or self.dropped)
+        return not (self.attempts or self.artifacts or self.edges or self.metrics or self.events or self.repeated)
 
 
 def write_changes(site: Site, graph: RunGraph, batch: Batch, guards: Guards) -> None:
@@ -216,8 +216,23 @@ def _write_metrics(connection: Connection, site: Site, graph: RunGraph, batch: B
         connection.execute(
             update(metric_rows).where(of_run, metric_rows.c.attempt_id.in_(batch.confirmed)).values(provisional=False)
         )
-    if batch.dropped:
-        connection.execute(delete(metric_rows).where(of_run, metric_rows.c.attempt_id.in_(batch.dropped)))
+    for task_id, node in batch.repeated:
+        _repeat_metrics(connection, site, graph, task_id, node)
+
+
+def _repeat_metrics(connection: Connection, site: Site, graph: RunGraph, task_id: str, node: Node) -> None:
+    """A cached task has the metrics of the task whose outputs it took, under the attempt that made them."""
+    query = select(metric_rows).where(
+        metric_rows.c.namespace_id == graph.namespace_id,
+        metric_rows.c.task_id == task_id,
+        metric_rows.c.provisional.is_(False),
+    )
+    rows = [
+        {**row, "id": site.ids.new(), "run_id": graph.id, "task_id": node.id, "task_path": node.path}
+        for row in connection.execute(query.order_by(metric_rows.c.id)).mappings()
+    ]
+    if rows:
+        connection.execute(insert(metric_rows), rows)
 
 
 def _write_run(connection: Connection, graph: RunGraph) -> None:

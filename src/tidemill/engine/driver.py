@@ -191,6 +191,7 @@ class RunDriver:
             return False
         node.cached = True
         node.out_parameters, node.out_artifacts = hit.parameters, hit.artifacts
+        self._batch.repeated.append((hit.task_id, node))
         self._batch.edges += edges_of(self.graph.id, node)
         self._scheduler.end(node, State.SUCCEEDED)
         return True

@@ -154,6 +154,7 @@ metric_rows = Table(
     Column("created_at", UtcTime, nullable=False),
     Index("metric_run", "namespace_id", "run_id"),
     Index("metric_attempt", "attempt_id"),
+    Index("metric_task", "namespace_id", "task_id"),
 )
 
 worker_rows = Table(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import os
 import resource
 import signal
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence, Set
 
 from tidemill_runtime.fork.kernel import adopt_orphans, die_with_parent
 from tidemill_runtime.fork.program import EXIT_SET_UP_FAILED, end_process, run_program, seed_generators, stream_lines
@@ -26,8 +27,9 @@ _CPU_GRACE_SECONDS = 5
 def become(request: Mapping[str, Any], received: Sequence[int], zygote_pid: int) -> None:
     """Turn this freshly forked process into the program of `request`; never returns.
 
-    `request` has program, cwd, env, log, umask, seed, limits {data_bytes, cpu_seconds} and
-    `descriptor_names`, one for each received descriptor: they stay open, as TIDEMILL_FD_<NAME>.
+    `request` has program, cwd, env, log, umask, seed, limits {data_bytes, cpu_seconds},
+    `descriptor_names`, one for each received descriptor (they stay open, as TIDEMILL_FD_<NAME>), and `modules_file`,
+    where the modules are told that the program imported beyond the zygote's.
     """
     try:
         descriptors = dict(zip(request.get("descriptor_names", []), received))
@@ -42,7 +44,11 @@ def become(request: Mapping[str, Any], received: Sequence[int], zygote_pid: int)
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(EXIT_SET_UP_FAILED)
-    end_process(run_program(request["program"], descriptors))
+    known = set(sys.modules)
+    status = run_program(request["program"], descriptors)
+    if request.get("modules_file"):
+        _tell_modules(request["modules_file"], known)
+    end_process(status)
 
 
 def _leave_zygote(zygote_pid: int) -> None:
@@ -99,3 +105,18 @@ def _set_limits(limits: Mapping[str, Any]) -> None:
     if seconds:
         # soft < hard: the soft limit is SIGXCPU, which says what happened; the hard one is a mute SIGKILL
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + _CPU_GRACE_SECONDS))
+
+
+def _tell_modules(path: str, known: Set[str]) -> None:
+    """Write which installed modules were imported, in their order; those of the working folder are left out."""
+    installed = (sys.prefix, sys.base_prefix)
+    found = []
+    for name, module in list(sys.modules.items()):
+        if name in known or name == "__main__":
+            continue
+        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        if isinstance(origin, str) and origin.startswith(installed):
+            found.append(name)
+    if found:
+        with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:  # only speed depends on it
+            json.dump(found, file)

@@ -290,6 +290,9 @@ def test_metrics_written_while_a_step_runs_are_confirmed_when_it_succeeds(bench:
     (metric,) = list_metrics(bench.site, bench.actor, run.id)
     assert (metric.task, metric.name, metric.value, metric.step) == ("train", "loss", 0.5, 3)
     assert not metric.provisional
+    again = bench.run(pipeline_of(Step(name="train", files={"model": "system.Model"})))
+    (repeated,) = list_metrics(bench.site, bench.actor, again.id)
+    assert (repeated.run_id, repeated.name, repeated.value) == (again.id, "loss", 0.5)
 
 
 def test_metrics_of_an_attempt_that_failed_stay_provisional(bench: Any) -> None:

@@ -77,6 +77,15 @@ def test_modules_are_imported_once_in_the_zygote(nursery: Any) -> None:
     assert nursery.run(text)[1] == "True\n"
 
 
+def test_what_a_program_imports_is_there_already_for_the_next(nursery: Any) -> None:
+    text = "import sys; print('imaplib' in sys.modules); import imaplib"
+    (nursery.folder / "project_module.py").write_text("")
+    assert nursery.run(text + "\nimport project_module")[1] == "False\n"
+    assert nursery.run(text)[1] == "True\n"
+    assert nursery.run("import sys; print('project_module' in sys.modules)")[1] == "False\n"
+    assert list((nursery.folder / "logs").glob("modules-*")) == []
+
+
 def test_a_module_that_cannot_be_imported_is_left_to_the_program(nursery: Any) -> None:
     exited, log = nursery.run("import does_not_exist", preload=("does_not_exist",))
     assert exited.status == 1

@@ -8,19 +8,21 @@ import os
 import selectors
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from tidemill.engine.launchers.model import Exited, LaunchRequest
 from tidemill.engine.launchers.zygote_client import ZygoteClient
+from tidemill.engine.preload import NEVER
 from tidemill_runtime.fork import kernel
 
 OWNER_VARIABLE = "TIDEMILL_WORKER"
 """Stands in the environment of every process of a launcher: what a dead owner left behind is found by it."""
 KEY_VARIABLE = "TIDEMILL_ATTEMPT_ID"
 MAX_ZYGOTES = 8
+MAX_LEARNED = 2_000
 _SPAWN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tidemill_runtime.fork.spawned import main; main()"
 _BASE_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -68,19 +70,13 @@ class ProcessLauncher:
             return
         key = _zygote_key(request)
         zygote = self._zygote(key, request)
-        wanted = [name for name in request.preload if name not in zygote.imported | self._unsafe.get(key, set())]
-        if wanted:
-            zygote.imported.update(wanted)
-            zygote.send({"op": "import", "modules": wanted})
-        self._fork(zygote, request)
+        self._preload(key, zygote, request.preload)
+        self._fork(zygote, request, modules_file=self._logs / f"modules-{request.key}.json")
 
     def warm(self, request: LaunchRequest) -> None:
         """Start the zygote that a request would be forked from, and let it import; nothing is run."""
-        zygote = self._zygote(_zygote_key(request), request)
-        wanted = [name for name in request.preload if name not in zygote.imported]
-        if wanted:
-            zygote.imported.update(wanted)
-            zygote.send({"op": "import", "modules": wanted})
+        key = _zygote_key(request)
+        self._preload(key, self._zygote(key, request), request.preload)
 
     def events(self, timeout_seconds: float) -> list[Exited]:
         """See `Launcher`."""
@@ -136,12 +132,29 @@ class ProcessLauncher:
         self._retire_idle()
         return made
 
+    def _preload(self, key: ZygoteKey, zygote: ZygoteClient, modules: Sequence[str]) -> None:
+        unsafe = self._unsafe.get(key, set())
+        zygote.preload([name for name in modules if name not in unsafe and name.partition(".")[0] not in NEVER])
+
+    def _learn(self, key: str) -> None:
+        """What a program imported beyond its zygote, the zygote imports for the next one."""
+        request = self._requests.pop(key, None)
+        path = self._logs / f"modules-{key}.json"
+        try:
+            modules = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # nothing new, or cut off with its program
+            return
+        path.unlink(missing_ok=True)
+        zygote = None if request is None else self._zygotes.get(_zygote_key(request))
+        if request is not None and zygote is not None and isinstance(modules, list):
+            self._preload(_zygote_key(request), zygote, [str(name) for name in modules[:MAX_LEARNED]])
+
     def _retire_idle(self) -> None:
         idle = [key for key, zygote in self._zygotes.items() if not zygote.programs]
         for key in idle[: max(0, len(self._zygotes) - MAX_ZYGOTES)]:
             self._bury(self._zygotes.pop(key))
 
-    def _fork(self, zygote: ZygoteClient, request: LaunchRequest) -> None:
+    def _fork(self, zygote: ZygoteClient, request: LaunchRequest, *, modules_file: Path | None = None) -> None:
         zygote.programs.add(request.key)
         message = {
             "op": "spawn",
@@ -153,6 +166,7 @@ class ProcessLauncher:
             "seed": request.seed,
             "limits": {"data_bytes": request.limits.data_bytes, "cpu_seconds": request.limits.cpu_seconds},
             "descriptor_names": list(request.descriptors),
+            "modules_file": None if modules_file is None else str(modules_file),
         }
         if not zygote.send(message, list(request.descriptors.values())):
             self._lose(zygote)
@@ -193,7 +207,7 @@ class ProcessLauncher:
         event = message["event"]
         if event == "exited":
             zygote.programs.discard(message["id"])
-            self._requests.pop(message["id"], None)
+            self._learn(message["id"])
             self._ended.append(
                 Exited(
                     key=message["id"],
@@ -207,8 +221,10 @@ class ProcessLauncher:
                 self._bury(zygote)
         elif event == "refused":
             self._refused(zygote, message["id"], message["reason"])
-        elif event == "imported" and message["threads"] > 1:
-            self._set_aside(zygote)
+        elif event == "imported":
+            modules = zygote.batch_done()
+            if message["threads"] > 1:
+                self._set_aside(zygote, modules)
 
     def _refused(self, zygote: ZygoteClient, key: str, reason: str) -> None:
         zygote.programs.discard(key)
@@ -219,11 +235,11 @@ class ProcessLauncher:
         else:
             self._spawn(request)
 
-    def _set_aside(self, zygote: ZygoteClient) -> None:
+    def _set_aside(self, zygote: ZygoteClient, modules: Sequence[str]) -> None:
         """A zygote with threads forks no more: the next one does without the modules that started them."""
         for key, known in list(self._zygotes.items()):
             if known is zygote:
-                self._unsafe.setdefault(key, set()).update(zygote.imported)
+                self._unsafe.setdefault(key, set()).update(modules)
                 del self._zygotes[key]
                 self._retired.append(zygote)
 

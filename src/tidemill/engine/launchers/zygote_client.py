@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class ZygoteClient:
         self._reader = wire.Reader(ours)
         self.programs: set[str] = set()
         self.imported: set[str] = set()
+        self._batches: deque[list[str]] = deque()
         self.is_lost = False
         try:
             with theirs, open(log, "ab") as output:
@@ -66,6 +68,18 @@ class ZygoteClient:
             self.is_lost = True
             return False
         return True
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have it import modules that it has not been asked for yet; programs started later find them."""
+        wanted = [name for name in dict.fromkeys(modules) if name not in self.imported]
+        if wanted:
+            self.imported.update(wanted)
+            self._batches.append(wanted)
+            self.send({"op": "import", "modules": wanted})
+
+    def batch_done(self) -> list[str]:
+        """The modules of the oldest import that was not answered yet."""
+        return self._batches.popleft()
 
     def receive(self) -> list[dict[str, Any]]:
         """The messages that have come; sets `is_lost` at the end of the zygote."""
