@@ -5,4 +5,11 @@ from tidemill.monitoring.model import Prediction
 from tidemill.monitoring.predictions import find_prediction, list_predictions
 from tidemill.monitoring.recorder import record_predictions, recorder_socket
 
-__all__ = ["Prediction", "find_prediction", "list_predictions", "record_predictions", "recorder_socket", "trace_prediction"]
+__all__ = [
+    "Prediction",
+    "find_prediction",
+    "list_predictions",
+    "record_predictions",
+    "recorder_socket",
+    "trace_prediction",
+]

@@ -44,11 +44,25 @@ def _prediction(source: dict[str, str], values: Any) -> Prediction | None:
             protocol=str(record["protocol"]),
             status=int(record["status"]),
             latency_us=int(record["latency_us"]),
-            inputs=record["inputs"],
-            outputs=record["outputs"],
+            inputs=_instances(record["inputs"]) if record["protocol"] == "v1" else record["inputs"],
+            outputs=_predictions(record["outputs"]),
             error=None if record["error"] is None else str(record["error"]),
             request_id=None if record["request_id"] is None else str(record["request_id"]),
             **source,
         )
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _instances(inputs: Any) -> Any:
+    """The instances of a V1 request, row by row, however it wrote them."""
+    if not isinstance(inputs, dict):
+        return inputs
+    given = inputs.get("instances", inputs.get("inputs", inputs))
+    if given is inputs or not isinstance(given, dict):
+        return given
+    return [dict(zip(given, values, strict=True)) for values in zip(*given.values(), strict=False)]
+
+
+def _predictions(outputs: Any) -> Any:
+    return [outputs["predictions"]] if isinstance(outputs, dict) and "predictions" in outputs else outputs

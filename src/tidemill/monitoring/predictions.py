@@ -27,7 +27,7 @@ POLL_SECONDS = 0.02
 def find_prediction(site: Site, actor: Actor, prediction_id: str) -> Prediction:
     """The prediction of that id in the actor's namespace.
 
-    One made a moment ago is waited for, `WAIT_SECONDS` at most: a predictor hands its records over every 50 ms.
+    One made a moment ago is waited for, `WAIT_SECONDS` at most: a predictor hands its records over every 10 ms.
     Raises `InvalidInput` for what is no prediction id, `NotFound`.
     """
     actor.demand(Permission.READ)

@@ -117,7 +117,12 @@ class Application:
             reply.append((b"inference-header-content-length", b"%d" % head_size))
         await send({"type": "http.response.start", "status": 200, "headers": reply})
         await send({"type": "http.response.body", "body": payload})
-        self._log.append(exchange.record(200, outputs, None))
+        if protocol is self._v1 and b"\n" not in body:
+            # request and reply are JSON on one line already: to write them again would cost as much as to predict
+            exchange.inputs = orjson.Fragment(body)
+            self._log.append(exchange.record(200, orjson.Fragment(payload), None))
+        else:
+            self._log.append(exchange.record(200, outputs, None))
 
     async def _fail(self, send: Send, exchange: _Exchange, refusal: Refusal) -> None:
         await self._refuse(send, refusal, exchange.prediction_id)

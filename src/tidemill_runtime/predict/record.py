@@ -10,9 +10,9 @@ from typing import Any, Deque, Dict, List, Optional
 
 import orjson
 
-FLUSH_SECONDS = 0.05
+FLUSH_SECONDS = 0.01
 RECONNECT_SECONDS = 1.0
-RECORDS_PER_FRAME = 1024
+RECORDS_PER_FRAME = 512
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 
 

@@ -133,6 +133,22 @@ def test_a_record_that_is_none_is_left_out_and_its_neighbours_are_kept(people: P
     assert [each.id for each in found] == [prediction_id(HOUR, 1)]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({"instances": [{"a": 1}]}, [{"a": 1}]),
+        ({"instances": [[1]]}, [[1]]),
+        ({"inputs": [[1]]}, [[1]]),
+        ({"inputs": {"a": [1, 2], "b": [3, 4]}}, [{"a": 1, "b": 3}, {"a": 2, "b": 4}]),
+        ({"text": "{"}, {"text": "{"}),
+        ([[1]], [[1]]),
+    ],
+)
+def test_a_request_is_kept_by_its_instances_however_it_was_written(people: People, inputs: Any, expected: Any) -> None:
+    (found,) = predictions_in(frame(people, record(inputs=inputs, outputs={"predictions": [7.5], "id": "x"})))
+    assert (found.inputs, found.outputs) == (expected, [[7.5]])
+
+
 @pytest.mark.parametrize("wrong", ["", "x", "../x", "6c84fb90-12c4-11e1-840d-7b25c5ee775a"])
 def test_what_is_no_prediction_id_is_told(site: Site, people: People, wrong: str) -> None:
     with pytest.raises(InvalidInput):
