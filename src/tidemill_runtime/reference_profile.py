@@ -32,15 +32,17 @@ def _numeric(values: List[float]) -> Dict[str, Any]:
         return {"edges": [], "counts": [], "min": None, "max": None, "mean": None, "std": None}
     ordered = sorted(values)
     edges = sorted({_quantile(ordered, part / BINS) for part in range(BINS + 1)})
-    mean = math.fsum(ordered) / len(ordered)
-    variance = math.fsum((value - mean) ** 2 for value in ordered) / len(ordered)
+    scale = max(abs(ordered[0]), abs(ordered[-1])) or 1.0  # so that no sum of large numbers overflows
+    small = [value / scale for value in ordered]
+    mean = math.fsum(small) / len(small)
+    variance = math.fsum((value - mean) ** 2 for value in small) / len(small)
     return {
         "edges": edges,
         "counts": _counts(ordered, edges),
         "min": ordered[0],
         "max": ordered[-1],
-        "mean": mean,
-        "std": math.sqrt(variance),
+        "mean": mean * scale,
+        "std": math.sqrt(variance) * scale,
     }
 
 
@@ -49,7 +51,8 @@ def _quantile(ordered: List[float], part: float) -> float:
     position = part * (len(ordered) - 1)
     low = int(position)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+    weight = position - low
+    return ordered[low] * (1 - weight) + ordered[high] * weight if weight else ordered[low]
 
 
 def _counts(ordered: List[float], edges: List[float]) -> List[int]:
