@@ -78,7 +78,7 @@ class Analysis:
     def _facts_before(self, step: Step, name: str) -> Facts | None:
         producer = self.producers.find(step, name)
         if producer is not None:
-            return self.flows[producer].recorder.path.facts.get(name)
+            return self.flows[producer].recorder.facts_of(name)  # a step that only changes it knows from where it came
         return self.prelude.recorder.path.facts.get(name)
 
     def _links_before(self, step: Step, name: str) -> dict[str, bool]:
@@ -154,7 +154,7 @@ class Analysis:
         """An object that may hold functions brings their globals as they were; newer ones are taken beside it."""
         for name, producer in list(flow.inputs.items()):
             source = self.flows[producer]
-            facts = source.recorder.path.facts.get(name)
+            facts = source.recorder.facts_of(name)
             if facts is None or not facts.is_value:
                 continue
             for late, spot in facts.late.items():

@@ -17,6 +17,7 @@ from tidemill.notebooks.scope import (
     ScopeKind,
     comprehension_scope,
     function_scope,
+    mutable_defaults,
     surely_written,
 )
 
@@ -67,10 +68,10 @@ class ExpressionVisitor(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         self.load(node)
 
-    def load(self, node: ast.Name, *, called: bool = False) -> None:
-        """A name is read."""
+    def load(self, node: ast.Name, *, called: bool = False, passed: bool = False) -> None:
+        """A name is read; `called` there and then, or `passed` to a call."""
         if self._owner(node.id) is None:
-            self.recorder.use(node.id, self.spot(node), called=called)
+            self.recorder.use(node.id, self.spot(node), called=called, passed=passed)
 
     def store(self, name: str, node: ast.AST, facts: Facts | None) -> None:
         """A name is bound here."""
@@ -81,6 +82,8 @@ class ExpressionVisitor(ast.NodeVisitor):
             scope.bound.add(name)
             if facts is not None and self._methods:
                 self._methods[-1][name] = facts
+        elif facts is not None:
+            scope.functions[name] = facts
 
     def _binding_scope(self, name: str) -> Scope | None:
         for scope in reversed(self.scopes):
@@ -167,10 +170,11 @@ class ExpressionVisitor(ast.NodeVisitor):
             self.load(node.func, called=True)
         else:
             self.visit(node.func)
-        for argument in node.args:
-            self.visit(argument)
-        for keyword in node.keywords:
-            self.visit(keyword.value)
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+            if isinstance(argument, ast.Name):
+                self.load(argument, passed=True)
+            else:
+                self.visit(argument)
         self._effects_of_call(node)
 
     def _effects_of_call(self, node: ast.Call) -> None:
@@ -188,8 +192,20 @@ class ExpressionVisitor(ast.NodeVisitor):
                 self.recorder.method(name, node.func.attr, self.spot(node), inplace=inplace)
             elif isinstance(self.recorder, LateRecorder) and method_changes(node.func.attr, inplace=inplace):
                 self.recorder.mutate_parameter(name)
-        elif isinstance(node.func, ast.Name) and self._owner(node.func.id) is None:
-            self.recorder.call(self._call_fact(node, node.func.id))
+        elif isinstance(node.func, ast.Name):
+            owner = self._owner(node.func.id)
+            if owner is None:
+                self.recorder.call(self._call_fact(node, node.func.id))
+            elif node.func.id in owner.functions:
+                self._call_local(node, owner.functions[node.func.id])
+
+    def _call_local(self, node: ast.Call, facts: Facts) -> None:
+        """A function inside a function is called: what it changes of its arguments, the outer one changes."""
+        given = dict(zip(facts.parameters, node.args, strict=False))
+        given.update({keyword.arg: keyword.value for keyword in node.keywords if keyword.arg})
+        for parameter, argument in given.items():
+            if parameter in facts.mutated_parameters:
+                self.changed(argument, surely=True)
 
     def _call_fact(self, node: ast.Call, callee: str) -> CallFact:
         def plain(argument: ast.expr) -> str | None:
@@ -250,7 +266,8 @@ class ExpressionVisitor(ast.NodeVisitor):
             self.visit(statement)
         self.scopes.pop()
         self.recorder = outer
-        facts = late.facts(scope.parameters, surely_written(node, scope.declared_global))
+        written = surely_written(node, scope.declared_global)
+        facts = late.facts(scope.parameters, written, mutable_defaults(node.args))
         if isinstance(outer, LateRecorder):
             self._pass_outward(facts, outer)
         return facts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -45,7 +45,8 @@ class Facts:
     in place (True: surely; False: by a method that is not known), `mutated_parameters` the parameters it changes in
     place. `surely_writes` are written by every call. `methods` of a class: does the method change its object?
     `is_value` marks an object that only may hold such code (a dict of functions, what a call gave): its artifact
-    brings the names along, as they were.
+    brings the names along, as they were. `keeps_state` marks a function whose default value changes when it is called;
+    what is not `certain` may as well be another function (of another branch).
     """
 
     parameters: tuple[str, ...] = ()
@@ -60,6 +61,8 @@ class Facts:
     is_class: bool = False
     is_instance: bool = False
     is_value: bool = False
+    keeps_state: bool = False
+    certain: bool = True
 
     def joined(self, other: Facts) -> Facts:
         """Either this or the other, where a branch decides."""
@@ -80,7 +83,13 @@ class Facts:
             is_class=self.is_class and other.is_class,
             is_instance=self.is_instance and other.is_instance,
             is_value=self.is_value or other.is_value,
+            keeps_state=self.keeps_state or other.keeps_state,
+            certain=self.certain and other.certain,
         )
+
+    def doubtful(self) -> Facts:
+        """The same, where a branch may have bound something else."""
+        return replace(self, certain=False)
 
     def as_instance(self) -> Facts:
         """The facts of an object that calling this class gives."""

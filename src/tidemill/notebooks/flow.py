@@ -99,16 +99,27 @@ class FlowRecorder:
             mine.bound &= other.bound
             mine.gone &= other.gone
         for name, facts in other.facts.items():
-            mine.facts[name] = facts.joined(mine.facts[name]) if name in mine.facts else facts
+            here = mine.facts.get(name)
+            if here is not facts:
+                mine.facts[name] = (facts.joined(here) if here is not None else facts).doubtful()
         mine.ended = mine.ended and other.ended
 
     # --- events
 
-    def use(self, name: str, spot: Spot, *, called: bool) -> None:
+    def use(self, name: str, spot: Spot, *, called: bool, passed: bool = False) -> None:
         self._read(name, spot, hard=True)
         facts = self.facts_of(name)
         if facts is not None and not facts.is_value:
             self._run_later(facts, called=called, seen={name}, depth=0)
+            if passed:  # whoever gets a function may call it
+                for changed in facts.mutates:
+                    self.mutate(changed, spot, surely=False)
+                for method in facts.method_calls:
+                    changes = method_changes(method.method, inplace=method.inplace) is not False
+                    if changes and not self.holds_import(method.name):
+                        self.mutate(method.name, spot, surely=False)
+            if called and (facts.keeps_state or (facts.is_instance and facts.methods.get("__call__", False))):
+                self.mutate(name, spot, surely=True)
         elif called and (name in self.path.bound or facts is not None or self._outside.comes_from_a_step(name)):
             # an object that can be called may keep count (a closure, a network): perhaps it changes
             self.mutate(name, spot, surely=False)
@@ -134,8 +145,10 @@ class FlowRecorder:
         for name, spot in facts.late.items():
             if name in seen:
                 continue
+            if not facts.certain:
+                self.forgiven.add(name)
             # an object's methods may run much later, so what a class reaches for need not be there yet
-            self._read(name, spot, hard=called and not facts.is_class and not facts.is_instance)
+            self._read(name, spot, hard=called and facts.certain and not facts.is_class and not facts.is_instance)
             inner = self.facts_of(name)
             if inner is not None and not inner.is_value and depth < MAX_CALL_DEPTH:
                 seen.add(name)

@@ -10,11 +10,11 @@ from tidemill.notebooks.facts import CallFact, Facts, MethodFact, Spot
 class Recorder(Protocol):
     """Takes what code does to names of the notebook's own namespace, in evaluation order.
 
-    `use` reads a name now, `reach` perhaps later (through a lambda); `link` says that a name now holds the
-    same object as another, or a part of it.
+    `use` reads a name now (and calls it, or passes it to a call), `reach` perhaps later (through a lambda); `link` says
+    that a name now holds the same object as another, or a part of it.
     """
 
-    def use(self, name: str, spot: Spot, *, called: bool) -> None: ...
+    def use(self, name: str, spot: Spot, *, called: bool, passed: bool = False) -> None: ...
 
     def reach(self, name: str, spot: Spot) -> None: ...
 
@@ -45,7 +45,7 @@ class LateRecorder:
         self._calls: list[CallFact] = []
         self._method_calls: list[MethodFact] = []
 
-    def use(self, name: str, spot: Spot, *, called: bool) -> None:
+    def use(self, name: str, spot: Spot, *, called: bool, passed: bool = False) -> None:
         self._late.setdefault(name, spot)
 
     def reach(self, name: str, spot: Spot) -> None:
@@ -77,8 +77,8 @@ class LateRecorder:
         if name in self._parameters:
             self._mutated_parameters.add(name)
 
-    def facts(self, parameters: tuple[str, ...], surely_writes: frozenset[str]) -> Facts:
-        """All of it."""
+    def facts(self, parameters: tuple[str, ...], surely_writes: frozenset[str], mutable: frozenset[str]) -> Facts:
+        """All of it; `mutable` are the parameters whose default value is an object that can change."""
         return Facts(
             parameters=parameters,
             late=self._late,
@@ -88,4 +88,5 @@ class LateRecorder:
             calls=tuple(self._calls),
             method_calls=tuple(self._method_calls),
             surely_writes=surely_writes,
+            keeps_state=bool(mutable & self._mutated_parameters),
         )

@@ -7,6 +7,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from tidemill.notebooks.facts import Facts
+
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -23,7 +25,7 @@ class ScopeKind(enum.Enum):
 class Scope:
     """The names of one scope; those of a class body grow as its statements run.
 
-    `roots` says of a local name which other name its object is, or is a part of.
+    `roots` says of a local name which other name its object is, or is a part of; `functions` has the local functions.
     """
 
     kind: ScopeKind
@@ -31,6 +33,7 @@ class Scope:
     declared_global: set[str] = field(default_factory=set)
     parameters: tuple[str, ...] = ()
     roots: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, Facts] = field(default_factory=dict)
 
 
 def function_scope(node: Function) -> Scope:
@@ -149,3 +152,12 @@ def surely_written(node: Function, names: set[str]) -> frozenset[str]:
         elif any(isinstance(inner, ast.Return | ast.Raise) for inner in ast.walk(statement)):
             break
     return frozenset(written)
+
+
+def mutable_defaults(arguments: ast.arguments) -> frozenset[str]:
+    """Parameters whose default is made once and can change: lists, dicts, sets, what a call gives."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    pairs = list(zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True))
+    pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None]
+    kinds = ast.List | ast.Dict | ast.Set | ast.Call | ast.ListComp | ast.DictComp | ast.SetComp
+    return frozenset(argument.arg for argument, default in pairs if isinstance(default, kinds))

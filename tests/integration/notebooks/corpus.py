@@ -1,6 +1,7 @@
 """Notebooks as lists of cells, from `corpus.txt`: `=== name`, then cells with `---` between them.
 
-Each prints what it ends with; none needs a library outside the standard one.
+Each prints what it ends with; none needs a library outside the standard one. A cell that begins with `#functions` runs
+before every step.
 """
 
 from __future__ import annotations

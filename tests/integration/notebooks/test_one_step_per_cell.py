@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,12 @@ from tests.unit.notebooks.notebook_text import compiled
 def test_one_step_per_cell_prints_what_one_kernel_prints(name: str, tagged: str, tmp_path: Path) -> None:
     cells = CORPUS[name]
     expected = one_kernel(cells, tmp_path)
-    tags = [f"step:s{n}" + (f" prev:s{n - 1}" if n and tagged == "chain" else "") for n in range(len(cells))]
+    shared = [cell.startswith(("#functions", "#imports")) for cell in cells]
+    tags = ["functions" if shared[n] else f"step:s{n}" for n in range(len(cells))]
+    if tagged == "chain":
+        steps = [n for n in range(len(cells)) if not shared[n]]
+        for before, after in pairwise(steps):
+            tags[after] += f" prev:s{before}"
     made = compiled(tmp_path, *zip(tags, cells, strict=True))
     run = StepwiseRun(made, tmp_path)
     assert run.succeeded, run.printed

@@ -34,7 +34,7 @@ class PickleCodec:
     def write(self, value: Any, path: str, scene: Scene) -> None:
         buffer = io.BytesIO()
         pickler = _pickler_class()(buffer, scene)
-        pickler.dump(value)
+        pickler.dump(pickler.state_of_shared(value))
         done: Set[str] = set()
         while True:
             names = sorted(pickler.reached - done - scene.known - scene.shared)
@@ -52,6 +52,8 @@ class PickleCodec:
         with open(path, "rb") as file:
             unpickler = pickle.Unpickler(file)
             value = unpickler.load()
+            if isinstance(value, SharedState):
+                value = value.restored()
             while True:
                 brought = unpickler.load()
                 if brought is None:
@@ -60,6 +62,24 @@ class PickleCodec:
 
     def same(self, value: Any, loaded: Any) -> bool:
         return True
+
+
+class SharedState:
+    """What changed of a class or function that the loading step has of its own: attributes, defaults."""
+
+    def __init__(self, qualname: str, state: Dict[str, Any]) -> None:
+        self.qualname = qualname
+        self.state = state
+
+    def restored(self) -> Any:
+        """The loading step's own, brought to that state."""
+        found = _main_attribute(self.qualname)
+        for name, value in self.state.items():
+            if name == "__dict__":
+                found.__dict__.update(value)
+            else:
+                setattr(found, name, value)
+        return found
 
 
 class NotebookReducer:
@@ -80,10 +100,24 @@ class NotebookReducer:
             return None
         if isinstance(obj, types.CellType):
             return _new_cell, (), _cell_state(obj), None, None, _set_cell
+        if isinstance(obj, functools.cached_property):
+            return _cached_property, (obj.func, obj.attrname)
         if isinstance(obj, functools._lru_cache_wrapper):
             parameters = obj.cache_parameters()
             return _cached, (obj.__wrapped__, parameters["maxsize"], parameters["typed"])
         return None
+
+    def state_of_shared(self, value: Any) -> Any:
+        """A class or function that every step makes itself is an output because it changed: its state is carried."""
+        if isinstance(value, type) and value.__module__ == "__main__" and self._is_shared(value):
+            return SharedState(value.__qualname__, _class_state(value))
+        if (
+            isinstance(value, types.FunctionType)
+            and value.__globals__ is self.scene.main.__dict__
+            and self._is_shared(value)
+        ):
+            return SharedState(value.__qualname__, {name: getattr(value, name) for name in _FUNCTION_STATE})
+        return value
 
     def _is_shared(self, obj: Any) -> bool:
         """True for what a cell that every step runs has made: the loading step has its own."""
@@ -202,3 +236,23 @@ def _set_cell(cell: types.CellType, state: Tuple[Any, ...]) -> None:
 
 def _cached(function: Any, maxsize: Optional[int], typed: bool) -> Any:
     return functools.lru_cache(maxsize=maxsize, typed=typed)(function)
+
+
+def _cached_property(function: Any, name: Optional[str]) -> Any:
+    made: Any = functools.cached_property(function)
+    made.attrname = name
+    return made
+
+
+_FUNCTION_STATE = ("__defaults__", "__kwdefaults__", "__dict__")
+_CODE = (types.FunctionType, classmethod, staticmethod, property, functools.cached_property, types.MemberDescriptorType)
+
+
+def _class_state(cls: type) -> Dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if not (name.startswith("__") and name.endswith("__"))
+        and not isinstance(value, _CODE)
+        and not name.startswith("_abc_")
+    }
