@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "src").rglob("*.py"))
+MADE_BY_ALEMBIC = "/migrations/versions/"
+SOURCES = sorted(path for path in (ROOT / "src").rglob("*.py") if MADE_BY_ALEMBIC not in path.as_posix())
 FILE_LINES, FUNCTION_LINES, CLASS_METHODS, ARGUMENTS = 400, 40, 15, 6
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "misc", "util", "helper"}
 
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS: dict[str, str] = {
+    "src/tidemill/base/events.py:append_event": "the fields of an event, all by keyword: a noun would only rename them",
+}
 """`path` or `path:name` → why it may pass a soft cap; the hard ones (600 lines, 70 lines) hold for these too."""
 
 
@@ -68,7 +71,9 @@ def _violations(path: Path) -> list[tuple[str, str]]:
             found.append((place, f"{len(taken)} arguments"))
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
-            methods = [m for m in node.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
+            # the names of an ast.NodeVisitor's methods are the library's, one for each kind of node
+            own = [m.name for m in node.body if isinstance(m, ast.FunctionDef)]
+            methods = [name for name in own if not name.startswith(("_", "visit_"))]
             if len(methods) > CLASS_METHODS:
                 found.append((f"{name}:{node.name}", f"{len(methods)} public methods"))
     return found

@@ -12,6 +12,7 @@ from tidemill.base.errors import InvalidInput, RunFailed
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import note, print_json, print_table, say
 from tidemill.cli.run_commands import FileArgument, prepare_submission
+from tidemill.project.model import TuningPlan
 
 POLL_SECONDS = 0.2
 LOOK_SECONDS = 0.02
@@ -34,7 +35,6 @@ def tune(
 
     Exit status 1 when no trial succeeds. Examples: tidemill tune; tidemill tune --trials 50
     """
-    from tidemill.project import load_project
     from tidemill.project.prepare import prepare
 
     context = context_of(command)
@@ -45,24 +45,10 @@ def tune(
             place=str(file or "tidemill.toml"),
             remedy="tidemill init writes a tidemill.toml with an example",
         )
-    project = load_project(project.path)
     submission = prepare_submission(context, file, {}, quiet=as_json)
-    plan = project.tuning
-    assert plan is not None
-    space = {name: dict(each) for name, each in plan.space.items()}
-    body = {
-        "pipeline": submission["spec"],
-        "space": space,
-        "objective": plan.objective,
-        "direction": plan.direction,
-        "trials": trials or plan.trials,
-        "parallel": plan.parallel,
-        "seed": plan.seed,
-        "name": project.name,
-        "experiment": submission["experiment"],
-        "parameters": {name: value for name, value in submission["parameters"].items() if name not in space},
-        "origin": submission["origin"],
-    }
+    body = _body(project.name, project.tuning, submission)
+    if trials is not None:
+        body["trials"] = trials
     tuning_id = context.connection.post("/tunings", body)["id"]
     tuning = _follow(context, tuning_id, quiet=as_json)
     if as_json:
@@ -71,6 +57,24 @@ def tune(
         _report(tuning)
     if tuning["state"] != "succeeded":
         raise RunFailed("no trial succeeded", place=f"tuning {tuning_id}", remedy="tidemill runs list --state FAILED")
+
+
+def _body(name: str, plan: TuningPlan, submission: dict[str, Any]) -> dict[str, Any]:
+    """The tuning as the API takes it; what is searched is not fixed."""
+    space = {parameter: dict(each) for parameter, each in plan.space.items()}
+    return {
+        "pipeline": submission["spec"],
+        "space": space,
+        "objective": plan.objective,
+        "direction": plan.direction,
+        "trials": plan.trials,
+        "parallel": plan.parallel,
+        "seed": plan.seed,
+        "name": name,
+        "experiment": submission["experiment"],
+        "parameters": {key: value for key, value in submission["parameters"].items() if key not in space},
+        "origin": submission["origin"],
+    }
 
 
 def _follow(context: Context, tuning_id: str, *, quiet: bool) -> dict[str, Any]:

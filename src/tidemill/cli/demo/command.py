@@ -24,9 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where to work: a new folder.")] = Path(
-        "tidemill-demo"
-    ),
+    folder: Annotated[Path, typer.Option(help="Where to work: a new folder.")] = Path("tidemill-demo"),
     once: Annotated[bool, typer.Option("--once", help="Stop the site at the end.")] = False,
     port: Annotated[int, typer.Option(help="Public port; the next free one when it is busy.")] = 8080,
 ) -> None:

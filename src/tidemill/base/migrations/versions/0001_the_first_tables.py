@@ -232,6 +232,7 @@ def upgrade() -> None:
     with op.batch_alter_table('metric', schema=None) as batch_op:
         batch_op.create_index('metric_attempt', ['attempt_id'], unique=False)
         batch_op.create_index('metric_run', ['namespace_id', 'run_id'], unique=False)
+        batch_op.create_index('metric_task', ['namespace_id', 'task_id'], unique=False)
 
     op.create_table('model',
     sa.Column('id', sa.String(length=36), nullable=False),
