@@ -63,11 +63,16 @@ class RegistrySource:
         self._site = site
 
     def wanted(self, service: Service) -> Wanted | None:
+        from tidemill.gate import verify_live
         from tidemill.registry import live_pointers, version_in
 
         spec, namespace_id = service.spec, service.namespace_id
+        # rows and signatures are proven again before anything loads: what was changed behind the gate gets no traffic
+        proven = verify_live(self._site, namespace_id, environment=spec.environment, service=spec.name)
         for pointer in live_pointers(self._site, namespace_id):
             if (pointer.environment, pointer.service) == (spec.environment, spec.name):
+                if proven is None or proven.model_version_id != pointer.model_version_id:
+                    return None  # moved since it was proven: the next look proves the new place
                 version = version_in(self._site, namespace_id, pointer.model_version_id)
                 return Wanted(
                     model_version_id=version.id,
