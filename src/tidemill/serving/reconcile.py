@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tidemill.base.errors import TidemillError, Unavailable
 from tidemill.base.events import append_event
@@ -21,7 +21,7 @@ from tidemill.serving.smoke import smoke_test
 from tidemill.serving.source import ModelSource, Wanted, predictor_environment, revision_folder, revision_socket
 
 LOAD_SECONDS = 180.0
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.02
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 5.0, 300.0
 SYSTEM = "serving"
 RUNNING = (RevisionState.STARTING, RevisionState.LIVE, RevisionState.STANDBY)
@@ -49,12 +49,14 @@ class Reconciler:
         gateway: Switch,
         *,
         log_socket: Path | None = None,
+        smoke: Callable[[Path, str, dict[str, Any]], None] = smoke_test,
     ) -> None:
         self._site = site
         self._source = source
         self._host = host
         self._gateway = gateway
         self._log_socket = log_socket
+        self._smoke = smoke
         self._switching = threading.Lock()
         self._routed: list[ServiceRoute] | None = None
         self._retries: dict[str, tuple[int, float]] = {}
@@ -132,7 +134,7 @@ class Reconciler:
             self._observe(service, ready=False, reason=Reason.LOADING, message="the predictor is being restarted")
             return False
         applied_anew = service.generation != service.observed_generation
-        if not applied_anew and time.monotonic() < self._retries.get(revision.id, (0, 0.0))[1]:
+        if not applied_anew and self._site.clock.monotonic_seconds() < self._retries.get(revision.id, (0, 0.0))[1]:
             return False
         if revision.state in (RevisionState.FAILED, RevisionState.STOPPED):
             revision = self._change(revision, RevisionState.STARTING, "")
@@ -183,17 +185,17 @@ class Reconciler:
             )
         )
         self._wait_ready(revision)
-        smoke_test(socket, service.name, document)
+        self._smoke(socket, service.name, document)
 
     def _wait_ready(self, revision: Revision) -> None:
-        deadline = time.monotonic() + LOAD_SECONDS
+        deadline = self._site.clock.monotonic_seconds() + LOAD_SECONDS
         while True:
             status = self._host.status(revision.id)
             if status.state is PredictorState.READY:
                 return
             if status.state in (PredictorState.FAILED, PredictorState.ABSENT):
                 raise Unavailable(f"the predictor did not start: {status.message}", remedy="see its log")
-            if time.monotonic() > deadline:
+            if self._site.clock.monotonic_seconds() > deadline:
                 raise Unavailable(f"the predictor was not ready after {LOAD_SECONDS:g} s", remedy="see its log")
             time.sleep(POLL_SECONDS)
 
@@ -202,7 +204,7 @@ class Reconciler:
         self._host.stop(revision.id)
         times = self._retries.get(revision.id, (0, 0.0))[0]
         pause = min(FIRST_RETRY_SECONDS * 2**times, LONGEST_RETRY_SECONDS)
-        self._retries[revision.id] = (times + 1, time.monotonic() + pause)
+        self._retries[revision.id] = (times + 1, self._site.clock.monotonic_seconds() + pause)
         if revision.state is RevisionState.STARTING:
             self._change(revision, RevisionState.FAILED, str(problem))
         message = f"revision {revision.number} ({revision.model_label}) failed: {problem}"
@@ -358,8 +360,7 @@ def _remedy(service: Service) -> str:
     spec = service.spec
     if not spec.is_gated:
         return "no model version is named, or it is not there; set model_version to one of: tidemill model list"
-    model = spec.model or "MODEL"
     return (
         f"no model version is approved for {spec.name} in {spec.environment}; "
-        f"open a review: tidemill review open {model} --service {spec.name} --environment {spec.environment}"
+        f"open a review: tidemill review open --environment {spec.environment}"
     )

@@ -1,4 +1,4 @@
-"""The serving role: a loop that reconciles services whenever something happened in the site."""
+"""The loop that reconciles services whenever something happened in the site; one process of a site runs it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,16 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from tidemill.base.errors import TidemillError
 from tidemill.base.events import last_event_number
 from tidemill.base.site import Site
-from tidemill.serving.gateway import Gateway, gateway_place
-from tidemill.serving.host import ProcessHost
 from tidemill.serving.reconcile import Reconciler
-from tidemill.serving.source import RegistrySource
 
 LOOK_SECONDS = 0.2
 ROUND_SECONDS = 2.0
 STARTS_AT_ONCE = 4
 log = logging.getLogger(__name__)
-
-
-def serve_services(site: Site, stop: threading.Event, *, server_socket: Path, log_socket: Path | None) -> None:
-    """Run predictors and keep the gateway's routes until `stop`; then drain. One process of a site does this.
-
-    `server_socket` is the control server's (routed to for everything else), `log_socket` the recorder's.
-    """
-    host = ProcessHost()
-    gateway = Gateway(gateway_place(site), server_socket)
-    reconciler = Reconciler(site, RegistrySource(site), host, gateway, log_socket=log_socket)
-    try:
-        reconcile_until(site, reconciler, stop)
-    finally:
-        host.close()
 
 
 def reconcile_until(site: Site, reconciler: Reconciler, stop: threading.Event) -> None:

@@ -42,6 +42,16 @@ class Breaking:
         return values.sum(axis=1)
 
 
+class Hanging:
+    """Never comes back from a row that begins with 669; else like Linear, and quick."""
+
+    def predict(self, rows: Any) -> Any:
+        values = numpy.asarray(rows, dtype="float64")
+        if (values[:, 0] == 669).any():
+            time.sleep(600)
+        return values.sum(axis=1)
+
+
 class Slow:
     """Takes `seconds` per call, without holding the interpreter."""
 
