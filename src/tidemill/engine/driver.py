@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -38,12 +39,14 @@ class RunDriver:
         self._scheduler = scheduler
         self._batch = Batch()
         self._ready: list[Node] = []
+        self._queue: deque[tuple[Node, Environment]] = deque()
         self._active: dict[str, Active] = {}
         self._starting: list[Active] = []
         self._live_at_seconds = 0.0
+        self._slots = tools.options.slot_count
         self._is_let_go = False
         self._problem: Exception | None = None
-        self._deadline_seconds = self._now() + self._seconds_left()
+        self._deadline_seconds = self._now() + graph.seconds_left(tools.site.clock.now())
         graph.is_changed = True
 
     def turn(self) -> None:
@@ -149,10 +152,18 @@ class RunDriver:
             elif node.kind is TaskKind.IMPORTER:
                 self._import(node)
             else:
-                has_ended = self._try_start(node) or has_ended
+                has_ended = self._look_at(node) or has_ended
+        while self._queue and (self.graph.is_canceling or self._has_slot()):
+            node, environment = self._queue.popleft()
+            if self.graph.is_canceling:
+                self._scheduler.end(node, State.CANCELED)
+                has_ended = True
+            else:
+                self._start(node, environment)
         return has_ended
 
-    def _try_start(self, node: Node) -> bool:
+    def _look_at(self, node: Node) -> bool:
+        """Queue a step for a slot, or make its environment first; True when the cache has its outputs."""
         environment = self._tools.environments.known(node.component)
         if environment is None:
             node.phase = Phase.PREPARING
@@ -161,10 +172,7 @@ class RunDriver:
             return False
         if node.cache_key is None and self._is_hit(node, environment):
             return True
-        if self._has_slot():
-            self._start(node, environment)
-        else:
-            self._ready.append(node)
+        self._queue.append((node, environment))
         return False
 
     def _prepared(self, node: Node, future: Future[Environment]) -> None:
@@ -199,7 +207,7 @@ class RunDriver:
     def _has_slot(self) -> bool:
         if self.graph.parallelism is not None:
             return len(self._active) < self.graph.parallelism
-        return self._tools.used_slots < self._tools.options.slot_count
+        return self._tools.used_slots < self._slots
 
     def _give_slot_back(self) -> None:
         if self.graph.parallelism is None:
@@ -380,14 +388,6 @@ class RunDriver:
     @property
     def _work(self) -> Path:
         return self._tools.site.home.work / self.graph.id
-
-    def _seconds_left(self) -> float:
-        """How long the run may still take; what it took under other workers counts."""
-        allowed = self.graph.pipeline.config.active_deadline_seconds
-        if allowed is None:
-            return float("inf")
-        begun = self.graph.started_at or self.graph.created_at
-        return allowed - (self._tools.site.clock.now() - begun).total_seconds()
 
     def _now(self) -> float:
         return self._tools.site.clock.monotonic_seconds()

@@ -47,7 +47,7 @@ def failure_of_exit(exited: Exited, *, task: str, run_id: str, folder: StepFolde
             line=line if isinstance(line, int) else None,
             traceback=_text(said.get("traceback")),
             log_tail=tail,
-            remedy=remedy,
+            remedy=f"correct it and run again: what finished is kept; its log: tidemill runs logs {run_id}",
         )
     return Failure(message=_how(exited, tail), task=task, log_tail=tail, remedy=remedy)
 

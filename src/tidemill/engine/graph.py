@@ -142,6 +142,12 @@ class RunGraph:
             self.finished_at = now
         self.is_changed = True
 
+    def seconds_left(self, now: datetime) -> float:
+        """How long the run may still take by its pipeline's deadline; what it took under other workers counts."""
+        allowed = self.pipeline.config.active_deadline_seconds
+        begun = self.started_at or self.created_at
+        return float("inf") if allowed is None else allowed - (now - begun).total_seconds()
+
     @property
     def is_over(self) -> bool:
         """True when nothing is left to do."""
