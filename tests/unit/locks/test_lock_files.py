@@ -21,6 +21,7 @@ def _packages(path: Path) -> dict[str, str]:
 
 def test_the_files_are_there() -> None:
     names = {path.stem for path in FILES}
+    assert {"core", "dev", "peer-kfp", "peer-kserve", "dvc"} <= names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types
+from jsonschema import Draft202012Validator
 
 from tidemill.base.errors import InvalidInput, NotFound, TooLarge
 from tidemill.project import find_project, load_project, project_reference, project_schema
