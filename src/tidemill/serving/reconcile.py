@@ -79,6 +79,8 @@ class Reconciler:
         """
         try:
             wanted = self._source.wanted(service)
+            if wanted is None and self._live_revision(service) is not None:
+                return  # the pointer is moving now; what was approved before serves on
             if wanted is None:
                 self._observe(service, ready=False, reason=_why_none(service), message=_remedy(service))
                 return
