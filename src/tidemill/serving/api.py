@@ -269,6 +269,6 @@ def _cursor(name: str) -> str:
 
 def _after(page_token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(page_token.encode()).decode()
+        return base64.b64decode(page_token.encode(), altchars=b"-_", validate=True).decode()
     except ValueError as problem:
         raise InvalidInput("is no page token of ours", place="page_token") from problem

@@ -14,6 +14,33 @@ FILES = {"service.js": "text/javascript", "service.css": "text/css"}
 _INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 
 
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="stylesheet" href="{assets}/service.css">
+<script src="{assets}/service.js" defer></script>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<form id="prediction" data-url="{url}" data-token="{token}" {numbers} data-unit="{unit}">
+{fields}
+<button type="submit">Predict</button>
+</form>
+<section aria-live="polite">
+<p id="answer" hidden><span>{label}:</span> <output id="value"></output></p>
+<p id="trace" hidden>Prediction id: <code id="id"></code></p>
+<p id="problem" role="alert" hidden></p>
+</section>
+</main>
+</body>
+</html>
+"""
+
+
 def service_page(
     service: Service,
     signature: dict[str, Any],
@@ -28,40 +55,23 @@ def service_page(
     `signature` is that of `model.json`; `columns` names the columns of an array model. `assets` is the address below
     which `page_file` is served. `token` is a prediction token for a service that asks for one.
     """
-    title = form.title or service.name
+    title = escape(form.title or service.name)
     known = {field.column: field for field in form.fields}
     fields = "\n".join(
         _input(known.get(name, FormField(column=name)), datatype) for name, datatype in _columns(signature, columns)
     )
     back = conversion(form.model_output_unit, form.output_unit) or SAME
     url = f"{service.path}/v1/models/{service.name}:predict"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<link rel="stylesheet" href="{escape(assets)}/service.css">
-<script src="{escape(assets)}/service.js" defer></script>
-</head>
-<body>
-<main>
-<h1>{escape(title)}</h1>
-<form id="prediction" data-url="{escape(url)}" data-token="{escape(token)}"
- data-factor="{back.factor!r}" data-offset="{back.offset!r}" data-inverse="{int(back.inverse)}"
- data-unit="{escape(form.output_unit or form.model_output_unit)}">
-{fields}
-<button type="submit">Predict</button>
-</form>
-<section aria-live="polite">
-<p id="answer" hidden><span>{escape(form.output_label or "Prediction")}:</span> <output id="value"></output></p>
-<p id="trace" hidden>Prediction id: <code id="id"></code></p>
-<p id="problem" role="alert" hidden></p>
-</section>
-</main>
-</body>
-</html>
-"""
+    return _PAGE.format(
+        title=title,
+        assets=escape(assets),
+        url=escape(url),
+        token=escape(token),
+        numbers=f'data-factor="{back.factor!r}" data-offset="{back.offset!r}" data-inverse="{int(back.inverse)}"',
+        unit=escape(form.output_unit or form.model_output_unit),
+        fields=fields,
+        label=escape(form.output_label or "Prediction"),
+    )
 
 
 def page_file(name: str) -> tuple[bytes, str]:
