@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -62,14 +63,15 @@ class LockedEnvironments:
         assert isinstance(executor, ContainerExecutor)
         command = pip_command_requirements(executor.command, executor.args)
         requirements = Requirements() if command is None else command.requirements
-        venv = ensure_venv(self._site, lock(self._site, requirements))
+        locked = lock(self._site, requirements)
+        venv = ensure_venv(self._site, locked)
         made = Environment(
             python=venv.python,
             runtime=venv.runtime,
             lock_digest=venv.lock_digest,
             command=command,
             preload=_preload(command),
-            notice=_notice(executor, command),
+            notice=_notice(executor, command, locked.python_version),
         )
         self._known[component.digest] = made
         return made
@@ -93,12 +95,17 @@ def _preload_of_program(command: StepCommand) -> tuple[str, ...]:
         return ()
 
 
-def _notice(executor: ContainerExecutor, command: StepCommand | None) -> str | None:
-    if command is not None and command.kind is not StepKind.PLAIN and executor.image.startswith("python:"):
-        return None
-    if command is not None and command.kind is not StepKind.PLAIN:
-        return f"the image {executor.image} was not used: the step ran in a venv of its own requirements"
-    return (
-        f"no container was used: a command of the image {executor.image} ran as a process of this machine, "
-        "in a private folder"
-    )
+def _notice(executor: ContainerExecutor, command: StepCommand | None, python_version: str) -> str | None:
+    """What differs from a cluster, or None: a Python image of the same version is as good as its venv."""
+    image = executor.image
+    if command is None or command.kind is StepKind.PLAIN:
+        return (
+            f"no container was used: a command of the image {image} ran as a process of this machine, "
+            "in a private folder"
+        )
+    is_python = re.fullmatch(r"python:(\d+\.\d+)[\w.-]*", image)
+    if is_python is None:
+        return f"the image {image} was not used: the step ran in a venv of its own requirements"
+    if is_python[1] != python_version:
+        return f"the image {image} was not used: the step ran on Python {python_version}"
+    return None

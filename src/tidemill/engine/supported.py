@@ -16,17 +16,17 @@ def check_supported(pipeline: Pipeline) -> None:
     if pipeline.config.workspace is not None:
         raise InvalidInput("a pipeline workspace is not supported yet", place=pipeline.name, remedy=_REMEDY)
     for component in (pipeline.root, *pipeline.components.values()):
-        for what in _unsupported(component):
+        for what in _unsupported(pipeline, component):
             place = f"{pipeline.name}: component {component.name}"
             raise InvalidInput(f"{what} is not supported by the embedded engine yet", place=place, remedy=_REMEDY)
 
 
-def _unsupported(component: Component) -> Iterator[str]:
+def _unsupported(pipeline: Pipeline, component: Component) -> Iterator[str]:
     if component.config_passthroughs:
         yield "a task configuration passed through (TaskConfig)"
     for task in component.dag.tasks.values() if component.dag is not None else ():
-        if task.retry.max_retries and task.iterator is not None:
-            yield f"retrying a loop as a whole (task {task.name})"
+        if task.retry.max_retries and pipeline.components[task.component].dag is not None:
+            yield f"retrying a nested pipeline or a loop as a whole (task {task.name})"
     executor = component.executor
     if isinstance(executor, ResolverExecutor):
         yield "a resolver executor"

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from tidemill.base.clock import SystemClock
+from tidemill.base.errors import StorageFull
 from tidemill.base.ids import Uuid7Ids
 from tidemill.base.process import start_ticks
 from tidemill.base.site import Site
-from tidemill.engine import State, claims, get_run, list_attempts
+from tidemill.engine import State, claims, driver, get_run, list_attempts
+from tidemill.engine.changes import write_changes
 from tidemill.engine.claims import Candidate, Guards, Watch
 from tidemill.engine.launchers.memory import Hang
 from tidemill.engine.store import run_rows, worker_rows
@@ -140,6 +142,25 @@ def test_a_worker_of_this_machine_is_gone_at_once_when_its_process_is(watch: tup
     assert observer.is_gone(_row(start_ticks=1))
     assert not observer.is_gone(_row(start_ticks=1, host="elsewhere"))
     assert observer.is_gone(_row(host="elsewhere", stopped_at="2030"))
+
+
+def test_a_commit_of_which_nobody_knows_is_settled_by_reading_the_run_back(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+
+    def uncertain(*given: Any) -> None:
+        write_changes(*given)
+        writes.append(1)
+        if len(writes) == 2:  # it was written, and the caller is told that it was not
+            raise StorageFull("the database could not grow")
+
+    monkeypatch.setattr(driver, "write_changes", uncertain)
+    run = bench.run(pipeline_of(Step(name="first"), Step(name="second", after=["first"])))
+    assert run.state is State.SUCCEEDED
+    assert bench.programs.calls.count("first") == 1
+    succeeded = [one for one in list_attempts(bench.site, bench.actor, run.id) if one.state is State.SUCCEEDED]
+    assert len(succeeded) == 2
 
 
 def test_a_run_on_which_the_engine_itself_fails_is_paused_and_the_others_go_on(bench: Any) -> None:
