@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, insert, select, update
+from sqlalchemy import Connection, Table, Update, bindparam, case, insert, select, update
 
 from tidemill.artifacts import Artifact, Edge, record_edges
 from tidemill.artifacts.record import record_prepared
@@ -17,6 +17,36 @@ from tidemill.engine.claims import Guards, demand_claim
 from tidemill.engine.graph import Node, RunGraph
 from tidemill.engine.model import Failure, State
 from tidemill.engine.store import attempt_rows, metric_rows, run_rows, task_rows
+
+_PROGRESS = (
+    "state",
+    "cached",
+    "cache_key",
+    "lock_digest",
+    "parameters",
+    "input_artifacts",
+    "output_parameters",
+    "output_artifacts",
+    "failure",
+    "attempts",
+    "started_at",
+    "finished_at",
+    "generation",
+)
+_ENDING = ("state", "exit_status", "signal", "max_rss_bytes", "failure", "finished_at")
+
+
+def _update_of(table: Table, columns: Sequence[str]) -> Update:
+    return (
+        update(table)
+        .where(table.c.namespace_id == bindparam("row_namespace"), table.c.id == bindparam("row_id"))
+        .values({name: bindparam(f"new_{name}") for name in columns})
+    )
+
+
+# Built once: each step runs both, and building them took longer than running them.
+_UPDATE_TASK = _update_of(task_rows, _PROGRESS)
+_UPDATE_ATTEMPT = _update_of(attempt_rows, _ENDING)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,17 +129,11 @@ def _write_nodes(connection: Connection, graph: RunGraph) -> None:
     if graph.created:
         connection.execute(insert(task_rows), [_new_row(graph, node) for node in graph.created.values()])
     if graph.changed:
-        names = list(_row(next(iter(graph.changed.values()))))
-        statement = (
-            update(task_rows)
-            .where(task_rows.c.namespace_id == graph.namespace_id, task_rows.c.id == bindparam("row_id"))
-            .values({name: bindparam(f"new_{name}") for name in names})
-        )
-        rows = []
-        for node in graph.changed.values():
-            row = {f"new_{name}": value for name, value in _row(node).items()}
-            rows.append({"row_id": node.id, **row})
-        connection.execute(statement, rows)
+        rows = [
+            {"row_id": node.id, "row_namespace": graph.namespace_id, **_prefixed(_row(node))}
+            for node in graph.changed.values()
+        ]
+        connection.execute(_UPDATE_TASK, rows)
 
 
 def _new_row(graph: RunGraph, node: Node) -> dict[str, Any]:
@@ -127,6 +151,10 @@ def _new_row(graph: RunGraph, node: Node) -> dict[str, Any]:
         "created_at": node.created_at,
         **_row(node),
     }
+
+
+def _prefixed(row: dict[str, Any]) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in row.items()}
 
 
 def _row(node: Node) -> dict[str, Any]:
@@ -152,18 +180,17 @@ def _write_attempts(connection: Connection, graph: RunGraph, attempts: Sequence[
     new = [_attempt_row(graph, one) for one in attempts if one.is_new]
     if new:
         connection.execute(insert(attempt_rows), new)
-    for one in attempts:
-        if not one.is_new:
-            row = _attempt_row(graph, one)
-            values = {name: row[name] for name in _ENDING}
-            connection.execute(
-                update(attempt_rows)
-                .where(attempt_rows.c.namespace_id == graph.namespace_id, attempt_rows.c.id == one.id)
-                .values(**values)
-            )
-
-
-_ENDING = ("state", "exit_status", "signal", "max_rss_bytes", "failure", "finished_at")
+    ended = [
+        {
+            "row_id": one.id,
+            "row_namespace": graph.namespace_id,
+            **_prefixed({name: value for name, value in _attempt_row(graph, one).items() if name in _ENDING}),
+        }
+        for one in attempts
+        if not one.is_new
+    ]
+    if ended:
+        connection.execute(_UPDATE_ATTEMPT, ended)
 
 
 def _attempt_row(graph: RunGraph, one: AttemptRecord) -> dict[str, Any]:
