@@ -32,4 +32,6 @@ def _is_data(folder: Path, name: str) -> bool:
         return False
     path = folder / name
     inside = path.resolve().is_relative_to(folder.resolve())
-    return inside and path.is_file() and path.suffix not in (".py", ".ipynb")
+    # a file that has a version belongs to the notebook, too, when its content is not pulled yet
+    there = path.is_file() or path.with_name(path.name + ".dvc").is_file()
+    return inside and there and path.suffix not in (".py", ".ipynb")

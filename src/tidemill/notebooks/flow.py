@@ -120,7 +120,11 @@ class FlowRecorder:
                         self.mutate(method.name, spot, surely=False)
             if called and (facts.keeps_state or (facts.is_instance and facts.methods.get("__call__", False))):
                 self.mutate(name, spot, surely=True)
-        elif called and (name in self.path.bound or facts is not None or self._outside.comes_from_a_step(name)):
+        elif (
+            called
+            and not self.holds_import(name)
+            and (name in self.path.bound or facts is not None or self._outside.comes_from_a_step(name))
+        ):
             # an object that can be called may keep count (a closure, a network): perhaps it changes
             self.mutate(name, spot, surely=False)
 

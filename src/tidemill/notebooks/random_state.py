@@ -17,10 +17,11 @@ DRAWING_CALLS = words(
     GradientBoostingRegressor MLPClassifier MLPRegressor SGDClassifier SGDRegressor RandomizedSearchCV TSNE
     make_classification make_regression make_blobs make_moons make_circles BaggingClassifier BaggingRegressor
     DecisionTreeClassifier DecisionTreeRegressor HistGradientBoostingClassifier HistGradientBoostingRegressor resample
-    GaussianMixture IsolationForest bootstrap
+    GaussianMixture IsolationForest bootstrap fit fit_transform fit_predict fit_resample partial_fit cross_val_score
+    cross_validate cross_val_predict
     """
 )
-"""Calls of pandas and scikit-learn that draw from the global state unless they are given `random_state`."""
+"""Calls of pandas and scikit-learn that may draw from the global state, unless they are given `random_state`."""
 
 OWN_GENERATORS = frozenset({"default_rng", "RandomState", "Generator", "Random", "SeedSequence", "PCG64"})
 

@@ -1,6 +1,6 @@
-"""Notebooks as lists of cells, from `corpus.txt`: `=== name`, then cells with `---` between them.
+"""Notebooks as lists of cells, from text files: `=== name`, then cells with `---` between them.
 
-Each prints what it ends with; none needs a library outside the standard one. A cell that begins with `#functions` runs
+Each prints what it ends with; none of `corpus.txt` needs a library. A cell that begins with `#functions` runs
 before every step.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def read_corpus() -> dict[str, list[str]]:
+def read_corpus(file_name: str) -> dict[str, list[str]]:
     """Name -> cells."""
-    text = "\n" + Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
+    text = "\n" + (Path(__file__).parent / file_name).read_text(encoding="utf-8")
     found: dict[str, list[str]] = {}
     for part in text.split("\n=== ")[1:]:
         name, _, body = part.partition("\n")
@@ -19,4 +19,6 @@ def read_corpus() -> dict[str, list[str]]:
     return found
 
 
-CORPUS = read_corpus()
+CORPUS = read_corpus("corpus.txt")
+LIBRARIES = read_corpus("corpus_libraries.txt")
+"""The same with numpy, pandas, scikit-learn and polars."""
