@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -63,16 +64,26 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database that the migrations made, once for all tests; each site starts with a copy."""
+    home = open_home(tmp_path_factory.mktemp("template") / "home")
+    database = Database(sqlite_url(home.database))
+    migrate(database, home)
+    database.close()
+    return home.database
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, migrated_database: Path) -> Iterator[Site]:
     """A site on SQLite with the machine's clock."""
-    yield from _open_site(tmp_path, SystemClock())
+    yield from _open_site(tmp_path, SystemClock(), migrated_database)
 
 
 @pytest.fixture
-def still_site(tmp_path: Path, clock: FixedClock) -> Iterator[Site]:
+def still_site(tmp_path: Path, clock: FixedClock, migrated_database: Path) -> Iterator[Site]:
     """A site whose clock stands still."""
-    yield from _open_site(tmp_path, clock)
+    yield from _open_site(tmp_path, clock, migrated_database)
 
 
 @pytest.fixture
@@ -96,9 +107,9 @@ def people_of(site: Site) -> People:
     )
 
 
-def _open_site(tmp_path: Path, clock: SystemClock | FixedClock) -> Iterator[Site]:
+def _open_site(tmp_path: Path, clock: SystemClock | FixedClock, template: Path) -> Iterator[Site]:
     home = open_home(tmp_path / "home")
+    shutil.copyfile(template, home.database)
     database = Database(sqlite_url(home.database))
-    migrate(database, home)
     yield Site(home=home, database=database, clock=clock, ids=Uuid7Ids(clock))
     database.close()

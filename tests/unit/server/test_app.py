@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from tidemill.server.app import OPEN_PATHS, create_app
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
+def platform(tmp_path: Path, migrated_database: Path) -> Iterator[Platform]:
     """A platform on a home of its own."""
     made = Platform(home=tmp_path / "home")
+    shutil.copyfile(migrated_database, made.home.database)
     yield made
     made.site.database.close()
 
