@@ -156,6 +156,39 @@ def test_a_pointer_that_somebody_else_moved_is_refused(site: Site, people: Peopl
         live(site, first)
 
 
+def test_a_pointer_set_back_together_with_the_rows_of_the_later_moves_is_refused(
+    site: Site, people: People, approved: Approved
+) -> None:
+    second = add_version(site, people.author)
+    approve(site, people.approver, open_for(site, people.author, second).id, second.package_digest)
+    sql(
+        site,
+        "UPDATE live_pointer SET model_version_id=:v, review_id=:r, generation=1",
+        v=approved[0].id,
+        r=approved[1].id,
+    )
+    sql(site, "DELETE FROM signed_pointer_move WHERE move_generation=2")
+    sql(site, "DELETE FROM live_pointer_move WHERE generation=2")
+    with pytest.raises(Forbidden, match="differ"):
+        live(site, second)
+    sql(site, "DELETE FROM live_pointer")
+    sql(site, "DELETE FROM signed_pointer_move")
+    with pytest.raises(Forbidden, match="differ"):
+        live(site, second)
+
+
+def test_a_changed_head_of_the_chain_stops_every_further_decision(
+    site: Site, people: People, approved: Approved
+) -> None:
+    second = add_version(site, people.author)
+    review = open_for(site, people.author, second)
+    sql(site, "UPDATE audit_head SET number=1")
+    with pytest.raises(TidemillError, match="head"):
+        approve(site, people.approver, review.id, second.package_digest)
+    with pytest.raises(TidemillError, match="head"):
+        live(site, second)
+
+
 def test_a_pointer_on_an_unapproved_version_is_refused(site: Site, people: People, approved: Approved) -> None:
     unapproved = add_version(site, people.author)
     sql(site, "UPDATE live_pointer SET model_version_id=:v", v=unapproved.id)

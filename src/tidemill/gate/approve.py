@@ -18,6 +18,7 @@ from tidemill.gate.signing import SigningKey, sign, signing_key
 from tidemill.gate.statements import approval_statement, checks_digest
 from tidemill.registry import ModelVersion, VersionState
 from tidemill.registry.find import read_version
+from tidemill.registry.pointer import locked_pointer
 
 
 def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Review:
@@ -32,6 +33,8 @@ def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Re
         key = signing_key(site.home)
         with site.database.write() as connection:
             review = review_in(connection, actor.namespace_id, review_id, lock=True)
+            # review, pointer, version: everybody who decides locks in this order
+            locked_pointer(connection, actor.namespace_id, review.environment, review.service)
             version = read_version(connection, actor.namespace_id, review.model_version_id)
             _check_allowed(actor, review, version, package_digest)
             _keep(connection, site, key, actor, review, version)

@@ -17,6 +17,7 @@ from tidemill.gate.signing import PublicKey, SigningKey, public_key, sign, state
 from tidemill.gate.store import audit_rows, head_rows
 
 GENESIS = "sha256:" + "0" * 64
+POINTER_MOVED = "pointer.moved"
 
 
 def append_audit(connection: Connection, site: Site, key: SigningKey, actor: Actor, happening: Happening) -> AuditEntry:
@@ -25,6 +26,7 @@ def append_audit(connection: Connection, site: Site, key: SigningKey, actor: Act
     head = connection.execute(
         select(head_rows).where(head_rows.c.namespace_id == namespace_id).with_for_update()
     ).one_or_none()
+    pointers = {} if head is None else _signed_pointers(key.public, namespace_id, head)
     open_entry = AuditEntry(
         number=1 if head is None else head.number + 1,
         kind=happening.kind,
@@ -49,7 +51,7 @@ def append_audit(connection: Connection, site: Site, key: SigningKey, actor: Act
             **made,
         )
     )
-    signed = sign(key, _head_statement(namespace_id, entry.number, entry.digest))
+    signed = sign(key, _head_statement(namespace_id, entry.number, entry.digest, _moved(pointers, entry)))
     values = {"number": entry.number, "digest": entry.digest, "envelope": signed, "generation": entry.number}
     if head is None:
         connection.execute(insert(head_rows).values(namespace_id=namespace_id, **values, **made))
@@ -80,26 +82,49 @@ def verify_audit(site: Site, actor: Actor) -> int:
             raise _broken(1, "the chain has no head")
         return 0
     previous = GENESIS
+    pointers: dict[str, int] = {}
     for number, entry in enumerate(entries, start=1):
         if entry.number != number:
             raise _broken(number, "a line is missing")
         if entry.previous_digest != previous or entry.digest != _digest(namespace_id, entry):
             raise _broken(number, "a line was changed")
         previous = entry.digest
+        pointers = _moved(pointers, entry)
     if (head.number, head.digest) != (len(entries), previous):
         raise _broken(len(entries) + 1, "lines at the end are missing or were added")
-    _check_head(public_key(site.home), namespace_id, head.number, head.digest, head.envelope)
+    if _signed_pointers(public_key(site.home), namespace_id, head) != pointers:
+        raise _broken(head.number, "the signed head tells of other moves")
     return len(entries)
 
 
-def _check_head(key: PublicKey, namespace_id: str, number: int, digest: str, envelope: Any) -> None:
-    place = f"audit head {number}"
-    if verified_statement(key, envelope, place=place) != _head_statement(namespace_id, number, digest):
-        raise _broken(number, "the signed head is another one")
+def signed_generation(
+    connection: Connection, key: PublicKey, namespace_id: str, environment: str, service: str
+) -> int | None:
+    """The generation of a live pointer by the signed head of the chain; None when the gate never moved it.
+
+    Whoever sets the pointer back, and removes the rows of the later moves, cannot sign a head that says so.
+    """
+    head = connection.execute(select(head_rows).where(head_rows.c.namespace_id == namespace_id)).one_or_none()
+    return None if head is None else _signed_pointers(key, namespace_id, head).get(f"{environment}/{service}")
 
 
-def _head_statement(namespace_id: str, number: int, digest: str) -> dict[str, Any]:
-    predicate = {"namespace_id": namespace_id, "number": number}
+def _signed_pointers(key: PublicKey, namespace_id: str, head: Any) -> dict[str, int]:
+    """The generations of the pointers in the signed head, which must be this head."""
+    found = verified_statement(key, head.envelope, place=f"audit head {head.number}")
+    pointers: dict[str, int] = dict(found.get("predicate", {}).get("pointers", {}))
+    if found != _head_statement(namespace_id, head.number, head.digest, pointers):
+        raise _broken(head.number, "the signed head is another one")
+    return pointers
+
+
+def _moved(pointers: dict[str, int], entry: AuditEntry) -> dict[str, int]:
+    if entry.kind != POINTER_MOVED:
+        return pointers
+    return {**pointers, f"{entry.data['environment']}/{entry.data['service']}": entry.data["generation"]}
+
+
+def _head_statement(namespace_id: str, number: int, digest: str, pointers: dict[str, int]) -> dict[str, Any]:
+    predicate = {"namespace_id": namespace_id, "number": number, "pointers": pointers}
     return statement(subject="audit", digest=digest, kind="audit-head", predicate=predicate)
 
 

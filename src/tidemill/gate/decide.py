@@ -10,6 +10,7 @@ from tidemill.access import Actor
 from tidemill.base.errors import Conflict
 from tidemill.base.site import Site
 from tidemill.gate import store
+from tidemill.gate.audit import POINTER_MOVED
 from tidemill.gate.find import review_in
 from tidemill.gate.model import CheckState, Closing, Happening, Review, ReviewState, check_review_transition
 from tidemill.gate.record import record
@@ -18,7 +19,7 @@ from tidemill.gate.statements import decision_statement, move_statement
 from tidemill.gate.verify import prove_review
 from tidemill.registry import LivePointer, ModelVersion, MoveKind
 from tidemill.registry.find import read_version
-from tidemill.registry.pointer import Move, move_pointer
+from tidemill.registry.pointer import Move, locked_pointer, move_pointer
 
 
 def decide_if_passed(connection: Connection, site: Site, key: SigningKey, actor: Actor, review_id: str) -> bool:
@@ -30,6 +31,7 @@ def decide_if_passed(connection: Connection, site: Site, key: SigningKey, actor:
     enough = len(review.approvals) >= review.policy.approvals
     if review.state is not ReviewState.OPEN or review.checks_state is not CheckState.PASSED or not enough:
         return False
+    locked_pointer(connection, actor.namespace_id, review.environment, review.service)
     version = read_version(connection, actor.namespace_id, review.model_version_id)
     approvers = prove_review(key.public, review, version)
     check_review_transition(review.state, ReviewState.APPROVED)
@@ -84,5 +86,5 @@ def move_signed(
         "generation": pointer.generation,
         "review_id": move.review_id,
     }
-    record(connection, site, key, actor, Happening("pointer.moved", version.id, data))
+    record(connection, site, key, actor, Happening(POINTER_MOVED, version.id, data))
     return pointer

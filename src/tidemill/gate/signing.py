@@ -68,12 +68,17 @@ def signing_key(home: Home) -> SigningKey:
     return SigningKey(found, public)
 
 
+def is_key_made(home: Home) -> bool:
+    """False while nothing was ever signed in this home."""
+    return (home.keys / KEY_FILE).exists()
+
+
 def public_key(home: Home) -> PublicKey:
     """What checks the signatures of this home; `Forbidden` while nothing was ever signed here.
 
     It is derived from the signing key: a public key file that somebody put there proves nothing.
     """
-    if not (home.keys / KEY_FILE).exists():
+    if not is_key_made(home):
         raise Forbidden("no decision was ever signed in this home", place=str(home.keys / KEY_FILE))
     return signing_key(home).public
 

@@ -8,10 +8,11 @@ from tidemill.base.canonical import digest_json
 from tidemill.base.errors import Forbidden
 from tidemill.base.site import Site
 from tidemill.gate import store
+from tidemill.gate.audit import signed_generation
 from tidemill.gate.checks import required_checks
 from tidemill.gate.model import ApprovedVersion, CheckState, Review, ReviewState
 from tidemill.gate.people import is_author, person_key
-from tidemill.gate.signing import PublicKey, public_key, verified_statement
+from tidemill.gate.signing import PublicKey, is_key_made, public_key, verified_statement
 from tidemill.gate.statements import approval_statement, checks_digest, decision_statement, move_statement
 from tidemill.registry import ModelVersion, MoveKind, version_in
 from tidemill.registry.pointer import live_pointer_in
@@ -40,10 +41,13 @@ def verify_live(site: Site, namespace_id: str, *, environment: str, service: str
     with site.database.read() as connection:
         pointer = live_pointer_in(connection, namespace_id, environment, service)
         signed = store.last_signed_move(connection, namespace_id, environment, service)
+        if pointer is None and signed is None and not is_key_made(site.home):
+            return None
+        generation = signed_generation(connection, public_key(site.home), namespace_id, environment, service)
     place = f"live pointer of {service} in {environment}"
-    if pointer is None and signed is None:
+    if pointer is None and signed is None and generation is None:
         return None
-    if pointer is None or signed is None or signed[0] != pointer.generation:
+    if pointer is None or signed is None or not signed[0] == pointer.generation == generation:
         raise Forbidden("the pointer and its last signed move differ", place=place, remedy=_RESTORE)
     found = verify_approval(site, namespace_id, pointer.model_version_id, environment=environment, service=service)
     moved = verified_statement(public_key(site.home), signed[1], place=place)

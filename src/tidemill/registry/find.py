@@ -63,8 +63,8 @@ def list_versions(
 
 
 def read_version(connection: Connection, namespace_id: str, version_id: str) -> ModelVersion:
-    """The version of that id in the caller's transaction; `NotFound`."""
-    found = store.version_by_id(connection, namespace_id, version_id)
+    """The version of that id, held until the caller's transaction ends; `NotFound`."""
+    found = store.version_by_id(connection, namespace_id, version_id, lock=True)
     if found is None:
         raise NotFound(f"there is no model version {version_id}", remedy="tidemill model list")
     return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tidemill.access import Actor
 from tidemill.access.model import Permission
-from tidemill.base.errors import Conflict, NotFound
+from tidemill.base.errors import Conflict
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
 from tidemill.registry import store
-from tidemill.registry.find import get_version
+from tidemill.registry.find import get_version, read_version
 from tidemill.registry.model import ModelVersion, VersionState, check_version_transition
 
 
@@ -20,9 +20,7 @@ def retire_version(site: Site, actor: Actor, reference: str) -> ModelVersion:
     actor.demand(Permission.OPERATE)
     found = get_version(site, actor, reference)
     with site.database.write() as connection:
-        version = store.version_by_id(connection, actor.namespace_id, found.id)
-        if version is None:
-            raise NotFound(f"there is no model version {reference}", remedy="tidemill model list")
+        version = read_version(connection, actor.namespace_id, found.id)
         check_version_transition(version.state, VersionState.RETIRED)
         for pointer in store.pointers_of(connection, actor.namespace_id):
             if version.id == pointer.model_version_id:

@@ -153,11 +153,12 @@ def insert_version(connection: Connection, version: ModelVersion, model_id: str)
     connection.execute(insert(version_rows).values(**{**values, "state": version.state.value, "model_id": model_id}))
 
 
-def version_by_id(connection: Connection, namespace_id: str, version_id: str) -> ModelVersion | None:
-    """The version of that id."""
-    row = connection.execute(
-        select(version_rows).where(version_rows.c.namespace_id == namespace_id, version_rows.c.id == version_id)
-    ).one_or_none()
+def version_by_id(
+    connection: Connection, namespace_id: str, version_id: str, *, lock: bool = False
+) -> ModelVersion | None:
+    """The version of that id; `lock` holds its row until the transaction ends."""
+    query = select(version_rows).where(version_rows.c.namespace_id == namespace_id, version_rows.c.id == version_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     return None if row is None else _version(row._mapping)
 
 
