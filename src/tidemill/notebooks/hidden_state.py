@@ -37,6 +37,7 @@ def settle_hidden_state(analysis: Analysis) -> None:
                 f"reach `{other}`; keep both in one step",
                 spot.cell, spot.line,
             )  # fmt: skip
+        _warn_of_figures(analysis, flow)
     _warn_of_files(analysis)
 
 
@@ -65,6 +66,18 @@ def _warn_later(analysis: Analysis, flow: StepFlow, what: str, spot: Spot) -> No
     if others:
         names = ", ".join(f"{other.step.name} (cell {other.step.numbers[0]})" for other in others)
         analysis.outline.warn(f"{what}; later steps run without it: {names}", spot.cell, spot.line)
+
+
+def _warn_of_figures(analysis: Analysis, flow: StepFlow) -> None:
+    """A figure and its axes come apart on the way to another process: each variable brings a copy of both."""
+    for name, producer in sorted(flow.inputs.items()):
+        made = analysis.flows[producer].walked.figures.get(name)
+        use = flow.recorder.uses.get(name)
+        if made is not None and use is not None:
+            analysis.outline.warn(
+                f"`{name}` is a figure made in cell {made.cell} (step {producer}); drawn in two steps it comes apart: "
+                "keep its cells in one step", use.spot.cell, use.spot.line,
+            )  # fmt: skip
 
 
 def _warn_of_reflection(analysis: Analysis, flow: StepFlow) -> None:

@@ -14,6 +14,7 @@ from tidemill.notebooks.scope import bound_by_import
 from tidemill.notebooks.settings import Setting, setting_of
 from tidemill.notebooks.visitor import CellVisitor
 
+FIGURE_MAKERS = frozenset({"subplots", "figure", "gca", "gcf", "add_subplot", "subplot"})
 REFLECTION = frozenset({"eval", "exec", "globals", "locals", "vars"})
 
 
@@ -35,6 +36,7 @@ class Walked:
     settings: list[Setting] = field(default_factory=list)
     reflection: list[tuple[str, Spot]] = field(default_factory=list)
     opened: dict[str, Spot] = field(default_factory=dict)
+    figures: dict[str, Spot] = field(default_factory=dict)
     future_annotations: bool = False
 
     def binding_of(self, name: str) -> ImportBinding | None:
@@ -84,12 +86,21 @@ def _watch(statement: ast.stmt, visitor: CellVisitor, walked: Walked) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in REFLECTION:
             walked.reflection.append((node.func.id, visitor.spot(node)))
     if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call | ast.GeneratorExp):
+        unportable, figure = _unportable(statement.value), _makes_figure(statement.value)
         for target in statement.targets:
-            if isinstance(target, ast.Name):
-                kind = _unportable(statement.value)
-                walked.opened.pop(target.id, None)
-                if kind:
-                    walked.opened[target.id] = visitor.spot(statement)
+            for part in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
+                if isinstance(part, ast.Name):
+                    walked.opened.pop(part.id, None)
+                    walked.figures.pop(part.id, None)
+                    if unportable:
+                        walked.opened[part.id] = visitor.spot(statement)
+                    if figure:
+                        walked.figures[part.id] = visitor.spot(statement)
+
+
+def _makes_figure(value: ast.expr) -> bool:
+    made = value.func if isinstance(value, ast.Call) else None
+    return isinstance(made, ast.Attribute) and made.attr in FIGURE_MAKERS
 
 
 def _unportable(value: ast.expr) -> bool:

@@ -318,6 +318,17 @@ def test_case_63_a_file_written_in_one_step_and_named_in_another_is_warned_of(tm
     assert "step a (cell 1)" in made.warnings[0].message
 
 
+def test_case_64_a_figure_drawn_in_two_steps_is_warned_of(tmp_path: Path) -> None:
+    made = compiled(
+        tmp_path,
+        ("imports", "import matplotlib.pyplot as plt"),
+        ("step:a", "fig, ax = plt.subplots()"),
+        ("step:b prev:a", "ax.plot([1])"),
+    )
+    assert [w.place for w in made.warnings] == ["n.ipynb, cell 3, line 1"]
+    assert "cell 2 (step a)" in made.warnings[0].message
+
+
 @pytest.mark.parametrize("name", ["_", "Out", "In", "_3", "__"])
 def test_case_65_the_memory_of_a_session_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="interactive session"):
