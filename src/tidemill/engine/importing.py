@@ -58,6 +58,10 @@ def _stored(site: Site, graph: RunGraph, artifact_id: str, *, place: str) -> Art
 
 def _copied(site: Site, blobs: ArtifactStore, uri: str, *, place: str) -> Content:
     path = _local_path(uri, place=place)
+    real = path.resolve()
+    for secret in (site.home.keys.resolve(), site.home.database.resolve()):
+        if real.is_relative_to(secret) or secret.is_relative_to(real):
+            raise InvalidInput("the keys and the database of the site are not imported", place=place)
     copy = site.home.work / f"import-{site.ids.new()}"
     try:
         if path.is_dir():

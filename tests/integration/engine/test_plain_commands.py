@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tidemill.artifacts import Artifact, read_bytes
 from tidemill.engine import State, cancel_run, read_log, resume_run, run_output
 from tidemill.engine.testing import Step, pipeline_of
-from tidemill.pipelines import load_pipeline
+from tidemill.pipelines import Pipeline, load_pipeline
 
 
 def _shell(name: str, script: str, **more: Any) -> Step:
@@ -136,9 +138,7 @@ def test_steps_that_need_nothing_of_each_other_run_at_the_same_time(works: Any) 
     assert time.monotonic() - before < 1.5
 
 
-def test_an_importer_takes_a_copy_of_a_local_file(works: Any, tmp_path: Path) -> None:
-    source = tmp_path / "cars.csv"
-    source.write_text("a,b\n")
+def _importer(uri: str) -> Pipeline:
     spec = {
         "pipelineInfo": {"name": "import"},
         "schemaVersion": "2.1.0",
@@ -158,20 +158,33 @@ def test_an_importer_takes_a_copy_of_a_local_file(works: Any, tmp_path: Path) ->
             "executors": {
                 "exec": {
                     "importer": {
-                        "artifactUri": {"constant": str(source)},
+                        "artifactUri": {"constant": uri},
                         "typeSchema": {"schemaTitle": "system.Dataset", "schemaVersion": "0.0.1"},
                     }
                 }
             }
         },
     }
-    run = works.run(load_pipeline(json.dumps(spec), place="spec"))
+    return load_pipeline(json.dumps(spec), place="spec")
+
+
+def test_an_importer_takes_a_copy_of_a_local_file(works: Any, tmp_path: Path) -> None:
+    source = tmp_path / "cars.csv"
+    source.write_text("a,b\n")
+    run = works.run(_importer(str(source)))
     assert run.state is State.SUCCEEDED, run.failure
     made = run_output(works.site, works.actor, run.id, "importer.artifact")
     assert isinstance(made, Artifact)
     assert made.content is not None
     assert read_bytes(works.site, made.content) == b"a,b\n"
     assert source.exists()
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/key", "relative/path", "/does/not/exist", "HOME/keys", "HOME/state.db"])
+def test_an_importer_refuses_what_is_not_a_local_file_of_the_user(works: Any, uri: str) -> None:
+    run = works.run(_importer(uri.replace("HOME", str(works.site.home.path))))
+    assert run.state is State.FAILED
+    assert run.failure.task == "importer"
 
 
 def test_the_folders_of_a_run_are_gone_after_it(works: Any) -> None:
