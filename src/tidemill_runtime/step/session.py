@@ -4,7 +4,6 @@ from __future__ import annotations
 import __future__
 
 import ast
-import asyncio
 import builtins
 import inspect
 import linecache
@@ -29,7 +28,7 @@ class Session:
         self.main.__dict__["__builtins__"] = builtins
         self._show = show
         self._flags = 0
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._loop: Any = None
         sys.modules["__main__"] = self.main
 
     @property
@@ -66,6 +65,8 @@ class Session:
         return eval(code, self.names)  # noqa: S307
 
     def _await(self, awaitable: Any) -> Any:
+        import asyncio  # lazy: most notebooks do not await, and it takes longer to import than all the rest
+
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
@@ -74,6 +75,8 @@ class Session:
     def close(self) -> None:
         """Close the event loop, if a cell awaited."""
         if self._loop is not None:
+            import asyncio  # lazy, as above
+
             self._loop.close()
             asyncio.set_event_loop(None)
             self._loop = None

@@ -101,6 +101,10 @@ class Variables:
             value = names.get(output.name, UNBOUND)
             try:
                 metadata = save_value(value, path, self._scene(output.known))
+            except OSError as problem:
+                raise VariableError(
+                    f"`{output.name}` of type {type_name(value)} cannot be stored: the disk of the home is full"
+                ) from problem
             except NotCarried as problem:
                 raise VariableError(
                     f"`{output.name}` of type {type_name(value)} cannot leave the step {self._program.step}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from typing import Any, Dict, List, Mapping, Tuple
@@ -46,11 +47,18 @@ def save_value(value: object, path: str, scene: Scene) -> Dict[str, str]:
             codec.write(value, path, scene)
             if codec.name == PickleCodec.name or codec.same(value, codec.read(path, scene)):
                 return {"codec": codec.name, "python_type": type_name(value)}
-        except Exception as problem:  # noqa: BLE001  # whatever a library raises, the next codec may do
+        except Exception as problem:  # whatever a library raises, the next codec may do
+            if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+                _remove(path)  # the value is not to blame, and no other codec helps
+                raise
             problems.append(f"{type(problem).__name__}: {problem}")
+    _remove(path)
+    raise NotCarried(problems[-1] if problems else "no codec takes it")
+
+
+def _remove(path: str) -> None:
     if os.path.exists(path):
         os.remove(path)
-    raise NotCarried(problems[-1] if problems else "no codec takes it")
 
 
 def load_value(path: str, metadata: Mapping[str, Any], scene: Scene) -> Any:
