@@ -113,3 +113,33 @@ def _open_site(tmp_path: Path, clock: SystemClock | FixedClock, template: Path) 
     database = Database(sqlite_url(home.database))
     yield Site(home=home, database=database, clock=clock, ids=Uuid7Ids(clock))
     database.close()
+
+
+BUDGET_SECONDS = {
+    "unit": 60,
+    "structure": 40,
+    "contract": 40,
+    "integration": 300,
+    "faults": 130,
+    "acceptance": 250,
+}
+"""What each folder may take of the 14 minutes; printed beside what it took, never asserted."""
+
+_taken: dict[str, float] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up the time of each folder."""
+    parts = Path(report.nodeid.partition("::")[0]).parts
+    folder = parts[1] if len(parts) > 1 else parts[0]
+    _taken[folder] = _taken.get(folder, 0.0) + report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the time of each folder beside its budget, and how many tests were skipped."""
+    terminalreporter.section("budget per folder")
+    for folder, seconds in sorted(_taken.items()):
+        budget = BUDGET_SECONDS.get(folder)
+        mark = "" if budget is None else f" of {budget} s" + ("  OVER" if seconds > budget else "")
+        terminalreporter.write_line(f"{folder:12} {seconds:6.1f} s{mark}")
+    terminalreporter.write_line(f"skipped: {len(terminalreporter.stats.get('skipped', []))} (reasons above)")

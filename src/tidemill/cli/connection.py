@@ -108,6 +108,10 @@ class Connection:
                 response = asyncio.run(self._ask_embedded(method, target, headers=headers, **arguments))
             else:
                 response = self._ask_live(method, target, headers=headers, **arguments)
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
+            raise InvalidInput(
+                "is not the address of a site", place=f"setting url: {self._url}", remedy="write http://host:port"
+            ) from problem
         except httpx.TransportError as problem:
             raise Unavailable(
                 f"the site does not answer: {problem}", place=self.public_url, remedy="tidemill status"
@@ -119,7 +123,12 @@ class Connection:
     def _secret(self) -> str:
         from tidemill.access import local_token
 
-        return self._platform.settings.text("token") or local_token(self._platform.site)
+        token = self._platform.settings.text("token")
+        if not token.isascii():
+            raise Unauthenticated(
+                "this is no token", place="setting token", remedy="copy it again, or make another one"
+            )
+        return token or local_token(self._platform.site)
 
     def _ask_live(self, method: str, target: str, **arguments: Any) -> httpx.Response:
         transport = None

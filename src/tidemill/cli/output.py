@@ -123,6 +123,11 @@ def wrapped(line: str) -> str:
     )
 
 
+def shortened(text: str, characters: int = 300) -> str:
+    """A text that fits a few lines; the rest of it stands where the remedy says."""
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
 def items_of(page: Any) -> list[dict[str, Any]]:
     """The items of a list reply."""
     return list(page["items"]) if isinstance(page, dict) else list(page)

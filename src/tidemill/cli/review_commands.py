@@ -227,7 +227,9 @@ def _find(context: Context, reference: str) -> dict[str, Any]:
         return found
     matching = [each for each in context.connection.pages("/reviews", limit=1000) if each["id"].endswith(reference)]
     if len(matching) != 1:
-        raise NotFound(f"there are {len(matching)} reviews {reference!r}", remedy="tidemill review list")
+        found_none = f"there is no review {reference!r}"
+        several = f"{reference!r} ends the ids of {len(matching)} reviews; give more of it"
+        raise NotFound(several if matching else found_none, remedy="tidemill review list")
     return dict(matching[0])
 
 

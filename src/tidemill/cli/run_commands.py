@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tidemill.base.errors import Conflict, InvalidInput
+from tidemill.base.errors import Conflict, InvalidInput, NotFound
 from tidemill.cli.context import Context, JsonOption, context_of
-from tidemill.cli.output import note, print_json, print_table, say
+from tidemill.cli.output import note, print_json, print_table, say, wrapped
 from tidemill.cli.run_outcome import follow_run
 
 FileArgument = Annotated[
@@ -59,9 +59,9 @@ def check(file: FileArgument = None, as_json: JsonOption = False) -> None:
         print_json({"pipeline": prepared.pipeline.name, "levels": levels, "warnings": prepared.warnings})
         return
     for warning in prepared.warnings:
-        note(f"warning: {warning}")
+        note(wrapped(f"warning: {warning}"))
     for remark in prepared.notes:
-        note(f"note: {remark}")
+        note(wrapped(f"note: {remark}"))
     say(f"{prepared.origin['file']} is fine: pipeline {prepared.pipeline.name}")
     rows = [(number, ", ".join(level)) for number, level in enumerate(levels, 1)]
     print_table(["STAGE", "TASKS"], rows, empty="it has no tasks")
@@ -83,7 +83,7 @@ def compile_file(
 
     prepared = prepare(file, {})
     for warning in prepared.warnings:
-        note(f"warning: {warning}")
+        note(wrapped(f"warning: {warning}"))
     source = prepared.folder / prepared.origin["file"]
     if source.suffix in {".yaml", ".yml", ".json"}:
         raise InvalidInput("is a pipeline already", place=str(source), remedy="tidemill check looks at it")
@@ -93,6 +93,8 @@ def compile_file(
     target = output or source.with_suffix(".yaml")
     if target.exists() and not force and "sdkVersion: tidemill-" not in target.read_text(errors="replace"):
         raise Conflict("is there, and not from tidemill", place=str(target), remedy="--force, or another name with -o")
+    if not target.parent.is_dir():
+        raise NotFound("there is no such folder", place=str(target.parent), remedy="make it, or another name with -o")
     temporary = target.with_name(f".{target.name}.new")
     temporary.write_text(prepared.text)
     temporary.replace(target)
@@ -161,7 +163,7 @@ def prepare_submission(context: Context, file: Path | None, given: dict[str, str
         platform.dvc.close()
     if not quiet:
         for warning in prepared.warnings:
-            note(f"warning: {warning}")
+            note(wrapped(f"warning: {warning}"))
     return {
         "spec": prepared.text,
         "parameters": prepared.parameters,

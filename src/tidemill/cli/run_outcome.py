@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from tidemill.cli.context import Context
-from tidemill.cli.output import note, print_json, print_table, say, wrapped
+from tidemill.cli.output import note, print_json, print_table, say, shortened, wrapped
 
 POLL_SECONDS = 0.15
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "PAUSED"})
@@ -85,8 +85,9 @@ def report_run(run: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
     print_table(["TASK", "STATE", "FROM", "SECONDS"], rows, empty="no tasks yet")
     failure = run["failure"]
     if failure:
-        note(wrapped(f"error: {_place(failure)}{failure['message']}"))
-        for line in failure["log_tail"][-8:]:
+        note(wrapped(f"error: {_place(failure)}{shortened(failure['message'])}"))
+        # a place in a notebook says more than the end of the log, which would be the traceback to it
+        for line in () if failure["notebook"] else failure["log_tail"][-8:]:
             note(f"    {line}")
         if failure["remedy"]:
             note(wrapped(f"  → {failure['remedy']}"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tidemill.base.errors import InvalidInput, Unavailable
+from tidemill.base.errors import InvalidInput, NotFound, Unavailable
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
 from tidemill.cli.review_commands import current_project
@@ -129,6 +129,8 @@ def score(
     from tidemill.serving.score import score as score_file
 
     context = context_of(command)
+    if not source.is_file():
+        raise NotFound("there is no such file", place=str(source), remedy="name a Parquet file that is there")
     signature = context.connection.get(f"/services/{service}/signature")
     columns = tuple(signature.get("columns") or [each["name"] for each in signature["signature"]["inputs"]])
     done = score_file(_asker(context, service), columns, source, target)
@@ -329,7 +331,7 @@ def _instances(values: list[str] | None, data: str | None) -> list[Any]:
     if data is not None:
         from tidemill.base.canonical import parse_json
 
-        text = Path(data[1:]).read_text() if data.startswith("@") else data
+        text = _read(Path(data[1:])) if data.startswith("@") else data
         rows = parse_json(text, place="--data")
         if isinstance(rows, dict):
             rows = rows.get("instances", [rows])
@@ -340,12 +342,21 @@ def _instances(values: list[str] | None, data: str | None) -> list[Any]:
     for text in values or []:
         name, equals, value = text.partition("=")
         if not equals:
-            raise InvalidInput(f"{text!r} is not COLUMN=VALUE")
+            raise InvalidInput(f"{text!r} is not COLUMN=VALUE", remedy=f"write {text}=3.5, or rows with --data")
         try:
             row[name] = json.loads(value)
         except ValueError:
             row[name] = value
     return [row]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as problem:
+        raise NotFound("there is no such file", place=str(path), remedy="write --data @FILE") from problem
+    except UnicodeDecodeError as problem:
+        raise InvalidInput(f"is not UTF-8 at byte {problem.start}", place=str(path)) from problem
 
 
 def _say_service(context: Context, service: dict[str, Any]) -> None:

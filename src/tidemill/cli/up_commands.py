@@ -55,6 +55,7 @@ def up(
 
     def ready(url: str) -> None:
         say(f"tidemill is up at {url} (home {platform.home.path}); Ctrl-C stops it")
+        say(f"sign a browser in, once: {_sign_in_link(platform, url)}")
 
     try:
         asyncio.run(_serve(RunningSite(platform, with_gateway=gateway), ready))
@@ -118,6 +119,7 @@ def _start_detached(platform: Platform, arguments: list[str]) -> None:
     words = [word for word in arguments if word not in {"--detach", "-d"}]
     log_path: Path = platform.home.logs / "supervisor.log"
     with log_path.open("ab") as output:
+        before = output.tell()
         child = subprocess.Popen(
             [sys.executable, "-m", "tidemill", *words],
             stdin=subprocess.DEVNULL,
@@ -128,9 +130,21 @@ def _start_detached(platform: Platform, arguments: list[str]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while (told := live_site(platform)) is None:
         if child.poll() is not None or time.monotonic() > deadline:
-            tail = log_path.read_text(errors="replace").strip().splitlines()[-5:]
+            _ = platform.site  # when it is the home, its own error says it best
+            said = log_path.read_bytes()[before:].decode(errors="replace").strip()
+            if child.returncode and "error: " in said:  # what stopped the site is the error of this command
+                note(said[said.rindex("error: ") :])
+                raise typer.Exit(child.returncode)
+            last = said.splitlines()[-1] if said else "it said nothing"
             raise Unavailable(
-                "the site did not come up: " + " | ".join(tail), place=str(log_path), remedy="tidemill doctor"
+                f"the site did not come up: {last}", place=str(log_path), remedy="read that log; tidemill doctor"
             )
         time.sleep(0.02)
     say(f"tidemill is up at {told['url']} (home {platform.home.path}); stop it with: tidemill down")
+    say(f"sign a browser in, once: {_sign_in_link(platform, told['url'])}")
+
+
+def _sign_in_link(platform: Platform, url: str) -> str:
+    from tidemill.access import make_sign_in_code
+
+    return f"{url}/sign-in?code={make_sign_in_code(platform.site, platform.actor)}"
