@@ -143,11 +143,11 @@ class LoadedModel:
             matrix = numpy.asarray(rows, dtype=self._uniform).reshape(-1, len(columns))
             return pandas.DataFrame(matrix, columns=list(columns), copy=False)
         by_column = list(zip(*rows)) or [()] * len(columns)
-        series = {
-            name: pandas.Series(list(values), dtype=NUMPY_TYPES[kind])
+        arrays = {
+            name: numpy.array(values, dtype=NUMPY_TYPES[kind])
             for name, kind, values in zip(columns, self.metadata.column_types, by_column)
         }
-        return pandas.DataFrame(series)
+        return pandas.DataFrame(arrays)
 
 
 def load_package(

@@ -11,6 +11,7 @@ import warnings
 from typing import Any, Callable, List, Optional
 
 from tidemill_runtime.model_package import NUMPY_TYPES, LoadedModel
+from tidemill_runtime.predict.schema import EXACT_FLOAT
 
 PredictRows = Callable[[Any], Any]
 """Rows (lists or a 2-D array) to a numpy array with an item per row."""
@@ -23,7 +24,7 @@ def fastest(model: LoadedModel, sample: List[List[Any]]) -> PredictRows:
     """
     if not sample:
         return model.predict_rows
-    for candidate in (_boosted_trees(model), _without_names(model)):
+    for candidate in (_boosted_trees(model), _without_names(model, "C"), _without_names(model, "F")):
         if candidate is not None and _is_exact(candidate, model.predict_rows, sample):
             return candidate
     return model.predict_rows
@@ -55,19 +56,28 @@ def _boosted_trees(model: LoadedModel) -> Optional[PredictRows]:
     return predict
 
 
-def _without_names(model: LoadedModel) -> Optional[PredictRows]:
-    """A model made on a DataFrame of one number type that takes its columns by place: an array will do."""
+def _without_names(model: LoadedModel, order: Any) -> Optional[PredictRows]:
+    """A model made on a DataFrame of numbers that takes its columns by place: an array will do.
+
+    `order` is numpy's: sums over rows and over columns differ in their last bits.
+    """
     metadata = model.metadata
     types = set(metadata.column_types)
-    if metadata.input_kind != "dataframe" or len(types) != 1 or types & {"BYTES", "BOOL"}:
+    if metadata.input_kind != "dataframe" or types & {"BYTES", "BOOL"}:
         return None
     import numpy
 
-    bare, kind = copy.deepcopy(model.model), NUMPY_TYPES[types.pop()]
+    bare, slow = copy.deepcopy(model.model), model.predict_rows
     _forget_names(bare, set())
+    if len(types) == 1:
+        kind = NUMPY_TYPES[types.pop()]
+        return lambda rows: bare.predict(numpy.asarray(rows, dtype=kind, order=order))
 
     def predict(rows: Any) -> Any:
-        return bare.predict(numpy.asarray(rows, dtype=kind))
+        matrix = numpy.asarray(rows, dtype="float64", order=order)
+        if (numpy.abs(matrix) > EXACT_FLOAT).any():
+            return slow(rows)  # an integer that a float does not hold
+        return bare.predict(matrix)
 
     return predict
 

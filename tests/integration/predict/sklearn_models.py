@@ -35,6 +35,11 @@ MODELS: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "boosted, other loss": (GradientBoostingRegressor(loss="huber", random_state=0), ROWS, FP64),
     "pipeline": (make_pipeline(StandardScaler(), PolynomialFeatures(2), Ridge()), ROWS, FP64),
     "histogram": (HistGradientBoostingRegressor(random_state=0), ROWS, FP64),
+    "whole and broken numbers": (
+        make_pipeline(StandardScaler(), Ridge()),
+        ROWS.assign(c=numpy.arange(200)),
+        {**FP64, "c": "INT64"},
+    ),
     "columns by name": (
         make_pipeline(ColumnTransformer([("scale", StandardScaler(), ["b", "a"])]), Ridge()),
         ROWS,
@@ -83,7 +88,7 @@ def examine(folder: Path) -> dict[str, Any]:
         model.fit(table, TARGET)
         loaded = load_package(package(folder / name, model, table, columns))
         chosen = fastest(loaded, sample_rows(loaded))
-        rows = (table.to_numpy() if hasattr(table, "columns") else table)[50:150].tolist()
+        rows = [list(row) for row in (table.values.tolist() if hasattr(table, "columns") else table.tolist())[50:150]]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             exact = numpy.array_equal(chosen(rows), loaded.predict_rows(rows))

@@ -50,6 +50,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("boosted trees, array", "_boosted_trees"),
         ("pipeline", "_without_names"),
         ("histogram", "_without_names"),
+        ("whole and broken numbers", "_without_names"),
         ("columns by name", "LoadedModel"),
         ("columns of several types", "LoadedModel"),
     ],
