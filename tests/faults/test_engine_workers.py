@@ -125,7 +125,7 @@ def test_kill_9_of_a_worker_and_another_goes_on_where_it_was(
         assert worker.run_until_done(run.id) is State.SUCCEEDED
     finally:
         worker.close()
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 10
     assert kernel.state_of(orphan) in ("", "Z", "X")
     assert [len(_lines(tmp_path / f"started-{number}")) for number in range(4)] == [1, 1, 2, 1]
     assert sorted(_completions(site, actor)) == ["step0", "step1", "step2", "step3"]

@@ -144,7 +144,7 @@ def _new_row(graph: RunGraph, node: Node) -> dict[str, Any]:
         "parent_id": None if node.parent is None else node.parent.id,
         "path": node.path,
         "name": node.spec.name,
-        "display_name": node.spec.display_name,
+        "display_name": node.spec.display_name[:256],
         "kind": node.kind.value,
         "iteration": node.iteration,
         "created_by": graph.author,

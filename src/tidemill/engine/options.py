@@ -40,7 +40,7 @@ class WorkerOptions:
     slots: int | None = None
     lease_seconds: float = 10.0
     beat_seconds: float = 2.0
-    poll_seconds: float = 0.25
+    poll_seconds: float = 0.1
     grace_seconds: float = 5.0
     log_cap_bytes: int = 64 << 20
     timeout_seconds: float = 7 * 24 * 3600.0

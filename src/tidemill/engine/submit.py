@@ -15,6 +15,8 @@ from tidemill.engine.store import run_rows
 from tidemill.engine.supported import check_supported
 from tidemill.pipelines import check_arguments
 
+MAX_NAME_CHARACTERS = 256
+
 
 def submit_run(site: Site, actor: Actor, request: RunRequest) -> Run:
     """Store the spec and a PENDING run of it, durably; a worker takes it from there.
@@ -29,6 +31,9 @@ def submit_run(site: Site, actor: Actor, request: RunRequest) -> Run:
     _check_artifacts(site, actor, request)
     if request.parallelism is not None and request.parallelism < 1:
         raise InvalidInput("the parallelism of a run is at least 1", place="parallelism")
+    for what, text in (("name", request.name or ""), ("experiment", request.experiment)):
+        if len(text) > MAX_NAME_CHARACTERS or not text.isprintable():
+            raise InvalidInput(f"the {what} of a run is up to {MAX_NAME_CHARACTERS} printable characters", place=what)
     run = _new_run(site, actor, request, parameters)
     with site.database.write() as connection:
         keep_spec(connection, pipeline, namespace_id=actor.namespace_id, created_by=actor.person, now=run.created_at)

@@ -126,10 +126,10 @@ def test_an_empty_list_is_no_pass_and_an_empty_result(bench: Any, programs: dict
     assert bench.programs.calls == ["first"]
 
 
-def test_hundreds_of_passes_work(bench: Any, programs: dict[str, Any]) -> None:
-    run = bench.run(loop_pipeline(), parameters={"items": list(range(300))})
-    assert run_output(bench.site, bench.actor, run.id, "loop.checked") == [100 + number for number in range(300)]
-    assert len(list_tasks(bench.site, bench.actor, run.id)) == 2 + 300 * 3
+def test_more_passes_than_are_open_at_a_time_work(bench: Any, programs: dict[str, Any]) -> None:
+    run = bench.run(loop_pipeline(), parameters={"items": list(range(100))})
+    assert run_output(bench.site, bench.actor, run.id, "loop.checked") == [100 + number for number in range(100)]
+    assert len(list_tasks(bench.site, bench.actor, run.id)) == 2 + 100 * 3
 
 
 def test_parallelism_holds_back_the_other_passes(bench: Any, programs: dict[str, Any]) -> None:

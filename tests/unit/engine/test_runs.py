@@ -22,6 +22,7 @@ from tidemill.engine import (
     resume_run,
     run_output,
 )
+from tidemill.engine.graph import RunGraph
 from tidemill.engine.launchers.memory import Hang
 from tidemill.engine.testing import Step, pipeline_of
 from tidemill.pipelines import load_pipeline
@@ -322,6 +323,27 @@ def test_a_parameter_of_the_run_reaches_the_step(bench: Any) -> None:
     assert seen == [0.25]
     with pytest.raises(InvalidInput, match="rat"):
         bench.submit(pipeline, parameters={"rat": 0.25})
+
+
+@pytest.mark.parametrize(
+    "more", [{"name": "x" * 300}, {"experiment": "a\nb"}, {"parallelism": 0}, {"artifacts": {"x": "y"}}]
+)
+def test_what_a_run_cannot_be_called_or_given_is_refused(bench: Any, more: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        bench.submit(pipeline_of(Step(name="only")), **more)
+
+
+def test_a_run_that_takes_longer_than_its_pipelines_deadline_fails_and_says_so(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.programs.programs["slow"] = lambda _: Hang()
+    run = bench.submit(pipeline_of(Step(name="slow"), Step(name="after", after=["slow"])))
+    monkeypatch.setattr(RunGraph, "seconds_left", lambda _self, _now: 0.2)
+    assert bench.worker().run_until_done(run.id) is State.FAILED
+    failure = get_run(bench.site, bench.actor, run.id).failure
+    assert failure is not None
+    assert "active deadline" in failure.message
+    assert set(bench.states(run).values()) == {State.CANCELED}
 
 
 def test_runs_are_listed_newest_first_in_pages(bench: Any) -> None:
