@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -50,7 +51,12 @@ def create_backup(site: Site, target: Path) -> Backup:
             count = _write_archive(site.home, copy, temporary)
         temporary.replace(target)
     except OSError as problem:
-        raise StorageFull(f"the backup was not written: {problem.strerror}", place=str(target)) from problem
+        said = f"the backup was not written: {(problem.strerror or str(problem)).lower()}"
+        if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(
+                said, place=str(target), remedy="free some space there, or name another disk"
+            ) from problem
+        raise InvalidInput(said, place=str(target), remedy="name a file in a folder that you may write to") from problem
     finally:
         temporary.unlink(missing_ok=True)
     return Backup(path=target, size_bytes=target.stat().st_size, files=count)

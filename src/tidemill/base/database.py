@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, String, TypeDecorator, create_engine, event, text
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tidemill.base.errors import StorageFull, Unavailable
 
 BUSY_TIMEOUT_SECONDS = 20
+# SQLite cannot open its log in less room than this, and calls it an I/O error
+LEAST_ROOM_BYTES = 256 << 10
+_DAMAGED = ("file is not a database", "database disk image is malformed")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -58,7 +62,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One writing transaction: commits at the end, rolls back on an error."""
-        with _translated(), self._engine.connect() as connection:
+        with _translated(self._engine), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with _committing(connection):
@@ -67,7 +71,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One reading transaction, rolled back at the end."""
-        with _translated(), self._engine.connect() as connection:
+        with _translated(self._engine), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:
@@ -101,18 +105,36 @@ def _committing(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as problem:
         cause = str(problem.orig)
-        if "disk is full" in cause or "No space left" in cause:
-            raise StorageFull("the database could not grow: the disk is full", remedy="free some space") from problem
+        if "disk is full" in cause or "No space left" in cause or ("I/O error" in cause and not _has_room(engine)):
+            raise StorageFull(
+                "the disk is full, so the database cannot grow",
+                place=engine.url.database,
+                remedy="free some space, then do it again: nothing is lost",
+            ) from problem
         raise Unavailable(f"the database does not answer: {cause}", remedy="tidemill doctor") from problem
     except DBAPIError as problem:
+        if isinstance(problem, DatabaseError) and any(words in str(problem.orig) for words in _DAMAGED):
+            raise Unavailable(
+                f"the database is damaged: {problem.orig}",
+                place=engine.url.database,
+                remedy="move the home away and restore a backup: tidemill backup restore --help",
+            ) from problem
         if problem.connection_invalidated:
             raise Unavailable("the connection to the database was lost", remedy="try again") from problem
         raise
+
+
+def _has_room(engine: Engine) -> bool:
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path:
+        return True
+    room = os.statvfs(Path(path).parent)
+    return room.f_bavail * room.f_frsize >= LEAST_ROOM_BYTES
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

@@ -134,7 +134,7 @@ def _check_version(home: Home) -> None:
 
 
 def _refuse_network_file_system(path: Path) -> None:
-    kind = file_system_of(path)
+    kind = file_system_of(path.resolve())  # a link may lead to another one
     if kind in NETWORK_FILE_SYSTEMS:
         raise InvalidInput(
             f"lies on a network file system ({kind}), where locks do not hold",

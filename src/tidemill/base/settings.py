@@ -32,6 +32,7 @@ class Setting:
     default: str | int | bool
     meaning: str
     minimum: int | None = None
+    maximum: int | None = None
 
     @property
     def variable(self) -> str:
@@ -55,6 +56,7 @@ SETTINGS: tuple[Setting, ...] = (
         kind=int,
         default=8080,
         minimum=0,
+        maximum=65_535,
         meaning="Public port; the next free one when it is busy.",
     ),
     Setting(
@@ -180,6 +182,8 @@ def _typed(setting: Setting, value: Any, place: str) -> str | int | bool:
         raise InvalidInput(f"{setting.name} must be {_kind(setting)}, not {value!r}", place=place)
     if setting.minimum is not None and isinstance(result, int) and result < setting.minimum:
         raise InvalidInput(f"{setting.name} must be at least {setting.minimum}, not {result}", place=place)
+    if setting.maximum is not None and isinstance(result, int) and result > setting.maximum:
+        raise InvalidInput(f"{setting.name} must be at most {setting.maximum}, not {result}", place=place)
     return result
 
 

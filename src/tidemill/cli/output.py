@@ -107,8 +107,7 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
 
 def fail(problem: TidemillError, *, as_json: bool = False) -> NoReturn:
     """Print an error on stderr (and as JSON on stdout when asked) and leave with its exit status."""
-    for line in f"error: {problem}".splitlines():
-        note(wrapped(line))
+    note_error(problem.message, place=problem.place, remedy=problem.remedy)
     if as_json:
         print_json(problem.to_json())
     raise SystemExit(problem.exit_status)
@@ -121,6 +120,15 @@ def wrapped(line: str) -> str:
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )
+
+
+def note_error(message: str, *, place: str | None, remedy: str | None) -> None:
+    """An error on stderr: where and what on one line when both fit, and what to do below."""
+    first = f"error: {place}: {message}" if place else f"error: {message}"
+    if place and (len(first) > WIDTH or "\n" in message):
+        first = f"error: {place}:\n" + "\n".join(f"  {line}" for line in message.splitlines())
+    for line in f"{first}\n  → {remedy}".splitlines() if remedy else first.splitlines():
+        note(wrapped(line))
 
 
 def shortened(text: str, characters: int = 300) -> str:

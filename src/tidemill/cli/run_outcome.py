@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from tidemill.cli.context import Context
-from tidemill.cli.output import note, print_json, print_table, say, shortened, wrapped
+from tidemill.cli.output import note, note_error, print_json, print_table, say, shortened, wrapped
 
 POLL_SECONDS = 0.15
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "PAUSED"})
@@ -85,7 +85,7 @@ def report_run(run: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
     print_table(["TASK", "STATE", "FROM", "SECONDS"], rows, empty="no tasks yet")
     failure = run["failure"]
     if failure:
-        note(wrapped(f"error: {_place(failure)}{shortened(failure['message'])}"))
+        note_error(shortened(failure["message"]), place=_place(failure), remedy=None)
         # a place in a notebook says more than the end of the log, which would be the traceback to it
         for line in () if failure["notebook"] else failure["log_tail"][-8:]:
             note(f"    {line}")
@@ -134,8 +134,8 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _place(failure: dict[str, Any]) -> str:
+def _place(failure: dict[str, Any]) -> str | None:
     if failure["notebook"]:
         line = f", line {failure['line']}" if failure["line"] else ""
-        return f"{failure['notebook']}, cell {failure['cell']}{line}: "
-    return f"{failure['task']}: " if failure["task"] else ""
+        return f"{failure['notebook']}, cell {failure['cell']}{line}"
+    return failure["task"] or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 from tidemill.access import Actor
 from tidemill.artifacts import NewArtifact, ingest, list_artifacts, record_artifact
-from tidemill.base.errors import Conflict, InvalidInput, NotFound
+from tidemill.base.errors import Conflict, InvalidInput, NotFound, StorageFull
 from tidemill.base.site import Site
 from tidemill.data import DatasetVersion, Dvc, current_version, git
 from tidemill.engine.importing import STORED
@@ -86,6 +87,10 @@ def _take(site: Site, actor: Actor, folder: Path, relative: str, version: Datase
             metadata |= {"data_version": version.hash, "git_commit": version.git_commit, "dvc_file": version.dvc_file}
         content = ingest(site, copy)
     except OSError as problem:
+        if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull(
+                f"has no room for a copy of {relative}", place=str(site.home.path), remedy="free some space, run again"
+            ) from problem
         raise InvalidInput(f"cannot be read: {problem.strerror}", place=str(path)) from problem
     finally:
         if copy.is_dir():

@@ -50,9 +50,9 @@ def _refusal(status: int, text: str, url: str) -> TidemillError:
     except (ValueError, KeyError, TypeError):
         told = text[:300] or f"the service answered {status}"
     if status in (400, 413, 415):
-        return InvalidInput(told, place=url)
+        return InvalidInput(told, place=url, remedy="give each column of the model one value of its type")
     if status in (401, 403):
         return Unauthenticated(told, place=url, remedy="tidemill service token NAME makes a prediction token")
     if status == 404:
-        return NotFound(told, place=url, remedy="tidemill service list")
+        return NotFound(told, place=url, remedy="see what is live: tidemill service list")
     return Unavailable(told, place=url, remedy="try again; tidemill service show tells the state")
