@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from tidemill.access import Actor, Role
-from tidemill.base.errors import InvalidInput, NotFound
+from tidemill.base.errors import InvalidInput, NotFound, TidemillError
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
 from tidemill.engine import Run, RunRequest, State, get_run, list_runs, submit_run
@@ -52,11 +52,20 @@ def advance_tuning(site: Site, namespace_id: str, tuning_id: str) -> Tuning:
 
 
 def advance_tunings(site: Site) -> int:
-    """Advance every tuning that goes on, for the controller's loop; how many there were."""
+    """Advance every tuning that goes on, for the controller's loop; how many there were.
+
+    Raises the first problem after all had their turn.
+    """
     with site.database.read() as connection:
         running = store.running_tunings(connection)
+    problems: list[TidemillError] = []
     for namespace_id, tuning_id in running:
-        advance_tuning(site, namespace_id, tuning_id)
+        try:
+            advance_tuning(site, namespace_id, tuning_id)
+        except TidemillError as problem:
+            problems.append(problem)  # the others shall go on; the loop is told afterwards
+    if problems:
+        raise problems[0]
     return len(running)
 
 
@@ -144,10 +153,24 @@ def _start(site: Site, tuning: Tuning, trial: Trial, run: Run | None = None) -> 
             experiment=tuning.experiment,
             origin={**tuning.origin, "tuning_id": tuning.id, "trial": trial.number},
         )
-        run = submit_run(site, driver_of(tuning), request)
+        try:
+            run = submit_run(site, driver_of(tuning), request)
+        except InvalidInput as problem:  # it would be refused again and again
+            _give_up(site, tuning, trial, problem)
+            return
     check_trial_transition(trial.state, TrialState.RUNNING)
     with site.database.write() as connection:
         store.change_trial(connection, tuning, trial, store.TrialChange(state=TrialState.RUNNING, run_id=run.id))
+
+
+def _give_up(site: Site, tuning: Tuning, trial: Trial, problem: InvalidInput) -> None:
+    check_trial_transition(trial.state, TrialState.FAILED)
+    reason = f"the run was refused: {problem.message}"
+    change = store.TrialChange(state=TrialState.FAILED, reason=reason, finished_at=site.clock.now())
+    with site.database.write() as connection:
+        if store.change_trial(connection, tuning, trial, change):
+            data = {"trial": trial.number, "run_id": None, "value": None, "reason": reason}
+            _tell(connection, site, tuning, "trial.failed", data)
 
 
 def _close_if_done(site: Site, namespace_id: str, tuning_id: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from tests.unit.tuning.conftest import Lab
 
 from tidemill.access import Actor, Role
-from tidemill.base.errors import Conflict, Forbidden, InvalidInput, NotFound
+from tidemill.base.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from tidemill.base.events import events_of
 from tidemill.engine import State, get_run, list_runs, submit_run
 from tidemill.tuning import (
@@ -118,6 +118,7 @@ def test_a_driver_killed_between_claim_and_note_loses_no_trial_and_makes_no_seco
     lab: Lab, monkeypatch: pytest.MonkeyPatch, is_submitted: bool
 ) -> None:
     tuning = start_tuning(lab.site, lab.actor, lab.request(trials=1, parallel=1))
+
     def killed(*arguments: Any) -> Any:
         if is_submitted:
             submit_run(*arguments)
@@ -134,6 +135,32 @@ def test_a_driver_killed_between_claim_and_note_loses_no_trial_and_makes_no_seco
     done = resume_tuning(lab.site, lab.actor, tuning.id, wait=lab.work)
     assert done.state is TuningState.SUCCEEDED
     assert len(list_runs(lab.site, lab.actor).items) == 1
+
+
+def test_a_run_that_is_refused_is_a_failed_trial_and_the_tuning_ends(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise InvalidInput("not this")
+
+    monkeypatch.setattr("tidemill.tuning.advance.submit_run", refuse)
+    done = tune(lab.site, lab.actor, lab.request(trials=3), wait=lab.work)
+    assert done.state is TuningState.FAILED
+    assert [trial.reason for trial in done.trials] == ["the run was refused: not this"] * 3
+
+
+def test_a_tuning_in_trouble_does_not_hold_up_the_others(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = start_tuning(lab.site, lab.actor, lab.request(trials=1, name="bad"))
+    good = start_tuning(lab.site, lab.actor, lab.request(trials=1, name="good"))
+
+    def troubled(site: Any, actor: Any, request: Any) -> Any:
+        if request.name.startswith("bad"):
+            raise Unavailable("not now")
+        return submit_run(site, actor, request)
+
+    monkeypatch.setattr("tidemill.tuning.advance.submit_run", troubled)
+    with pytest.raises(Unavailable):
+        advance_tunings(lab.site)
+    assert [trial.state for trial in get_tuning(lab.site, lab.actor, good.id).trials] == [TrialState.RUNNING]
+    assert [trial.state for trial in get_tuning(lab.site, lab.actor, bad.id).trials] == [TrialState.CLAIMED]
 
 
 def test_several_drivers_at_a_time_start_each_trial_once(lab: Lab) -> None:
