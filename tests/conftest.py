@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect, text
 
 from tidemill.access import Actor, Role, ensure_namespace
 from tidemill.base.clock import SystemClock
 from tidemill.base.database import Database, sqlite_url
-from tidemill.base.home import open_home
+from tidemill.base.home import Home, open_home
 from tidemill.base.ids import Uuid7Ids
 from tidemill.base.migrate import migrate
 from tidemill.base.site import Site
@@ -64,6 +65,20 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
+POSTGRES_URL = os.environ.get("TIDEMILL_PEER_POSTGRES", "")
+"""Set by the test that runs the same tests on PostgreSQL; else they run on SQLite."""
+
+
+def _fresh_postgres(home: Home) -> Database:
+    """A migrated and empty PostgreSQL database: the one of the tests before, emptied."""
+    database = Database(POSTGRES_URL)
+    migrate(database, home)
+    with database.write() as connection:
+        names = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
+        connection.execute(text("TRUNCATE " + ", ".join(f'"{name}"' for name in names)))
+    return database
+
+
 @pytest.fixture(scope="session")
 def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database that the migrations made, once for all tests; each site starts with a copy."""
@@ -109,8 +124,11 @@ def people_of(site: Site) -> People:
 
 def _open_site(tmp_path: Path, clock: SystemClock | FixedClock, template: Path) -> Iterator[Site]:
     home = open_home(tmp_path / "home")
-    shutil.copyfile(template, home.database)
-    database = Database(sqlite_url(home.database))
+    if POSTGRES_URL:
+        database = _fresh_postgres(home)
+    else:
+        shutil.copyfile(template, home.database)
+        database = Database(sqlite_url(home.database))
     yield Site(home=home, database=database, clock=clock, ids=Uuid7Ids(clock))
     database.close()
 

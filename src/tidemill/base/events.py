@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from tidemill.base.clock import Clock
 from tidemill.base.database import UtcTime
@@ -93,15 +94,7 @@ def append_event(
 
     Numbers follow commit order: the counter row is locked from here to the commit.
     """
-    counted = connection.execute(
-        update(event_number)
-        .where(event_number.c.id == 1)
-        .values(last=event_number.c.last + 1)
-        .returning(event_number.c.last)
-    ).scalar_one_or_none()
-    if counted is None:
-        counted = 1
-        connection.execute(insert(event_number).values(id=1, last=counted))
+    counted = _count(connection) or _first_count(connection)
     connection.execute(
         insert(event_rows).values(
             number=counted,
@@ -113,7 +106,26 @@ def append_event(
             created_at=clock.now(),
         )
     )
-    return int(counted)
+    return counted
+
+
+def _count(connection: Connection) -> int | None:
+    """The next number, None while there is no counter."""
+    raised = update(event_number).where(event_number.c.id == 1).values(last=event_number.c.last + 1)
+    value = connection.execute(raised.returning(event_number.c.last)).scalar_one_or_none()
+    return None if value is None else int(value)
+
+
+def _first_count(connection: Connection) -> int:
+    """Make the counter; somebody else may be doing the same, and is waited for."""
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(event_number).values(id=1, last=1))
+    except IntegrityError:
+        number = _count(connection)
+        assert number is not None  # whoever made it has committed
+        return number
+    return 1
 
 
 def events_after(
