@@ -26,9 +26,9 @@ from tidemill.cli import (
     up_commands,
 )
 from tidemill.cli.context import Context
-from tidemill.cli.output import fail
+from tidemill.cli.output import fail, note
+from tidemill.cli.run_outcome import INTERRUPTED
 
-INTERRUPTED = 130
 # Older typers raise click's errors, newer ones their own; both stand under the base of this public class.
 _COMMAND_LINE_ERROR: type[Any] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
@@ -89,14 +89,15 @@ def run() -> None:
             sys.exit(InvalidInput.exit_status)
         fail(_of_command_line(problem), as_json=as_json)
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted\n")
-        sys.exit(INTERRUPTED)
+        status = INTERRUPTED
     except BrokenPipeError:
         # somebody closed the pipe, as `| head` does; nothing more can be said there
         sys.stderr.close()
         sys.exit(0)
     except OSError as problem:
         fail(_of_system(problem), as_json=as_json)
+    if status == INTERRUPTED:
+        note("interrupted")
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import typer
 
 from tidemill.cli.context import Context
+from tidemill.cli.interrupt import cancel_on_interrupt
 from tidemill.cli.output import note, note_error, print_json, print_table, say, shortened, wrapped
 
 POLL_SECONDS = 0.15
+INTERRUPTED = 130
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "PAUSED"})
 
 
@@ -20,37 +22,49 @@ def follow_run(context: Context, run_id: str, *, as_json: bool) -> dict[str, Any
 
     Without a live site this process is the worker.
     """
+    was_interrupted = False
     if context.connection.is_embedded:
-        run, tasks = _work_here(context, run_id)
+        run, tasks, was_interrupted = _work_here(context, run_id)
     else:
-        if not as_json:
-            _watch(context, run_id)
-        run = _until_final(context, run_id)
+        try:
+            if not as_json:
+                _watch(context, run_id)
+            run = _until_final(context, run_id)
+        except KeyboardInterrupt:
+            note(f"run {run_id} goes on at the site; stop it with: tidemill runs cancel {run_id[-12:]}")
+            raise
         tasks = context.connection.get(f"/runs/{run_id}/tasks")
     if as_json:
         print_json(outcome(run, tasks))
     else:
         report_run(run, tasks)
+    if was_interrupted and run["state"] == "CANCELED":
+        note(f"what finished is kept; go on with: tidemill runs resume {run_id[-12:]}")
+        raise typer.Exit(INTERRUPTED)
     if run["state"] != "SUCCEEDED":
         raise typer.Exit(1)
     return run
 
 
-def _work_here(context: Context, run_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Be the worker, and read the outcome without the API: its libraries cost more than a cached run."""
+def _work_here(context: Context, run_id: str) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
+    """Be the worker, and read the outcome without the API: its libraries cost more than a cached run.
+
+    The last of the three says whether somebody pressed Ctrl-C.
+    """
     from tidemill.engine import get_run, list_tasks
 
     platform = context.platform
     worker = platform.open_worker()
     try:
-        worker.run_until_done(run_id)
+        with cancel_on_interrupt(platform.site, platform.actor, run_id) as interrupted:
+            worker.run_until_done(run_id)
     finally:
         worker.close()
     run = get_run(platform.site, platform.actor, run_id)
     tasks = list_tasks(platform.site, platform.actor, run_id)
     failure = None if run.failure is None else run.failure.to_json()
     told = {"id": run.id, "state": run.state.value, "outputs": run.outputs, "failure": failure}
-    return told, [
+    rows = [
         {
             "path": task.path,
             "state": task.state.value,
@@ -60,6 +74,7 @@ def _work_here(context: Context, run_id: str) -> tuple[dict[str, Any], list[dict
         }
         for task in tasks
     ]
+    return told, rows, interrupted.is_set()
 
 
 def outcome(run: dict[str, Any], tasks: list[dict[str, Any]]) -> dict[str, Any]:

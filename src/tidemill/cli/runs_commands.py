@@ -12,6 +12,7 @@ from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import ago, print_fields, print_json, print_table, say
 from tidemill.cli.run_outcome import follow_run, report_run
 
+AT_WORK = frozenset({"PENDING", "RUNNING", "CANCELING"})
 LimitOption = Annotated[int, typer.Option(help="How many, newest first.", min=1)]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run, or its last characters.")]
 
@@ -109,7 +110,10 @@ def resume(command: typer.Context, run: RunArgument, as_json: JsonOption = False
     """
     context = context_of(command)
     run_id = find_run(context, run)
-    context.connection.post(f"/runs/{run_id}/resume")
+    state = context.connection.get(f"/runs/{run_id}")["state"]
+    if not (context.connection.is_embedded and state in AT_WORK):
+        context.connection.post(f"/runs/{run_id}/resume")
+    # else whoever was at it may have been killed: this process takes the run over, or waits for its worker
     follow_run(context, run_id, as_json=as_json)
 
 

@@ -69,7 +69,9 @@ def _run(connection: Connection, actor: Actor, run_id: str) -> RowMapping:
     if row is None:
         raise NotFound(f"there is no run {run_id[:64]!r}", remedy="tidemill runs list")
     if row["state"] in {State.RUNNING.value, State.PENDING.value, State.CANCELING.value}:
-        raise Conflict(f"is at work: it is {row['state']}", place=f"run {run_id}")
+        raise Conflict(
+            f"is at work: it is {row['state']}", place=f"run {run_id}", remedy="wait, or tidemill runs cancel"
+        )
     return row
 
 
