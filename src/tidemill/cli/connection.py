@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -136,6 +137,10 @@ class Connection:
         if self._live is not None:
             transport, base = httpx.HTTPTransport(uds=str(self._live["socket"])), "http://tidemill"
         with httpx.Client(transport=transport, base_url=base, timeout=TIMEOUT_SECONDS) as client:
+            if method == "GET":
+                # a server that was killed while it answered: the next one takes the connection waiting in the socket
+                with contextlib.suppress(httpx.ReadError, httpx.RemoteProtocolError):
+                    return client.request(method, target, **arguments)
             return client.request(method, target, **arguments)
 
     async def _ask_embedded(self, method: str, target: str, **arguments: Any) -> httpx.Response:
