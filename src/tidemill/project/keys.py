@@ -236,6 +236,11 @@ PARAMETERS = Named(
     each=Field(kind=Kind.ANY, doc="The value of one parameter."),
 )
 
+SETTINGS = Named(
+    doc="Settings of tidemill in this folder; docs/reference/settings.md lists them.",
+    each=Field(kind=Kind.ANY, doc="The value of one parameter."),
+)
+
 FILE = Table(
     doc="A Tidemill project.",
     keys={
@@ -247,5 +252,6 @@ FILE = Table(
         "gate": GATE,
         "service": SERVICE,
         "environments": ENVIRONMENTS,
+        "settings": SETTINGS,
     },
 )
