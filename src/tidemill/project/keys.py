@@ -238,7 +238,7 @@ PARAMETERS = Named(
 
 SETTINGS = Named(
     doc="Settings of tidemill in this folder; docs/reference/settings.md lists them.",
-    each=Field(kind=Kind.ANY, doc="The value of one parameter."),
+    each=Field(kind=Kind.ANY, doc="The value of one setting."),
 )
 
 FILE = Table(
