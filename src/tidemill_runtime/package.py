@@ -54,7 +54,7 @@ def make_package(request: Mapping[str, Any], output: Path) -> Dict[str, Any]:
     after it was stored.
     """
     _enter_notebook(request, output.parent / "modules")
-    model = load_value(Path(request["model"]["path"]), request["model"].get("metadata") or {})
+    model = _load(request["model"])
     if not callable(getattr(model, "predict", None)):
         raise PackageError(f"is a {_class_of(model)}, which has no predict", place=str(request["model"]["name"]))
     sample = _table(model, request["sample"])
@@ -112,8 +112,17 @@ def _check(output: Path, document: Mapping[str, Any]) -> None:
         )
 
 
+def _load(source: Mapping[str, Any]) -> Any:
+    made_here = source.get("made_here") is True
+    try:
+        return load_value(Path(source["path"]), source.get("metadata") or {}, made_here=made_here)
+    except PackageError as problem:
+        # the file is a copy that is gone afterwards; its name in the run is what a person knows
+        raise PackageError(problem.message, place=str(source["name"])) from problem
+
+
 def _table(model: Any, source: Mapping[str, Any]) -> Table:
-    value = load_value(Path(source["path"]), source.get("metadata") or {})
+    value = _load(source)
     place = str(source["name"])
     if hasattr(value, "columns") and hasattr(value, "iloc"):
         return _frame(model, value, place)

@@ -13,13 +13,14 @@ PARQUET_MAGIC = b"PAR1"
 NPY_MAGIC = b"\x93NUMPY"
 
 
-def load_value(path: Path, metadata: Mapping[str, Any]) -> Any:
+def load_value(path: Path, metadata: Mapping[str, Any], *, made_here: bool) -> Any:
     """The value in a file. Runs in a fresh process of the run's own lock, since some formats run code when read.
 
-    Raises `PackageError` when it cannot be read.
+    Of a file that no step of this site made only formats are read that cannot run code. Raises `PackageError` when
+    it cannot or may not be read.
     """
     file = _single_file(path)
-    if metadata.get("codec"):
+    if metadata.get("codec") and made_here:
         return _by_codec(file, metadata)
     with open(file, "rb") as stream:
         start = stream.read(8)
@@ -35,16 +36,29 @@ def load_value(path: Path, metadata: Mapping[str, Any]) -> Any:
         if _is_skops(file):
             import skops.io
 
-            return skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file))
+            types = skops.io.get_untrusted_types(file=file)
+            if types and not made_here:
+                raise _foreign(file, f"holds the types {', '.join(types)[:200]}")
+            return skops.io.load(file, trusted=types)
         if file.suffix == ".csv":
             import pandas
 
             return pandas.read_csv(file)
+        if not made_here:
+            raise _foreign(file, "may be a pickle")
         import joblib
 
         return joblib.load(file)
     except (ImportError, ValueError, TypeError, KeyError, EOFError, AttributeError, OSError, IndexError) as problem:
         raise PackageError(f"cannot be read: {type(problem).__name__}: {problem}"[:500], place=str(file)) from problem
+
+
+def _foreign(file: Path, what: str) -> PackageError:
+    return PackageError(
+        f"was brought in from elsewhere and {what}, which can run foreign code when it is read; make it in a step of "
+        "the pipeline, or bring it as Parquet, .npy or CSV",
+        place=str(file),
+    )
 
 
 def _by_codec(file: Path, metadata: Mapping[str, Any]) -> Any:

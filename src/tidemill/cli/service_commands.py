@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -344,9 +345,11 @@ def _instances(values: list[str] | None, data: str | None) -> list[Any]:
         if not equals:
             raise InvalidInput(f"{text!r} is not COLUMN=VALUE", remedy=f"write {text}=3.5, or rows with --data")
         try:
-            row[name] = json.loads(value)
+            read = json.loads(value)
         except ValueError:
-            row[name] = value
+            read = value
+        # JSON has no NaN and no infinity: such a word goes as the text that it is, and the service says so
+        row[name] = value if isinstance(read, float) and not math.isfinite(read) else read
     return [row]
 
 

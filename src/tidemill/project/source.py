@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tidemill.base.errors import InvalidInput
+from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.pipelines import Pipeline, load_pipeline
 from tidemill.project.model import Project
 
@@ -36,6 +36,7 @@ def load_source(project: Project) -> ProjectSource:
             place=f"{project.path}:{line}: project.{key}",
             remedy="name one that is there",
         )
+    _demand_data(project)
     if project.pipeline:
         return ProjectSource(pipeline=load_pipeline(source.read_bytes(), place=project.pipeline), notebook=None)
     from tidemill.notebooks import compile_notebook  # the analysis of cells, for notebooks only
@@ -47,6 +48,19 @@ def load_source(project: Project) -> ProjectSource:
         keep=named_outputs(project),
     )
     return ProjectSource(pipeline=load_pipeline(compiled.yaml, place=project.notebook), notebook=compiled)
+
+
+def _demand_data(project: Project) -> None:
+    """Data that the project declares is there, or has a version to pull."""
+    for name, dataset in project.data.items():
+        path = project.folder / dataset.path
+        if path.exists() or path.with_name(path.name + ".dvc").exists():
+            continue
+        raise NotFound(
+            f"there is no {dataset.path} here",
+            place=f"{project.path}:{project.lines.get(('data', name, 'path'), 1)}: data.{name}.path",
+            remedy="bring the file here, or correct the path",
+        )
 
 
 def named_outputs(project: Project) -> tuple[str, ...]:

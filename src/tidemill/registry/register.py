@@ -151,7 +151,9 @@ def _source(site: Site, found: Artifact, reference: str, target: Path) -> dict[s
     if found.content is None:
         raise InvalidInput("has no content in the store", place=reference)
     materialize(site, found.content, target)
-    return {"name": reference, "path": str(target), "metadata": found.metadata}
+    # an artifact that an attempt of a step wrote; what an importer brought in could be anybody's pickle
+    made_here = found.attempt_id is not None
+    return {"name": reference, "path": str(target), "metadata": found.metadata, "made_here": made_here}
 
 
 def _keep(

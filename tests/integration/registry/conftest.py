@@ -106,8 +106,8 @@ def trained(models: Path, sklearn_lock: Lock, tmp_path: Path) -> Trained:
         return {
             "schema_version": 1,
             "name": "fuel",
-            "model": {"name": "train.model", "path": str(models / kind / "model"), "metadata": {}},
-            "sample": {"name": "features.X", "path": str(models / kind / "sample"), "metadata": {}},
+            "model": {"name": "train.model", "path": str(models / kind / "model"), "metadata": {}, "made_here": True},
+            "sample": {"name": "features.X", "path": str(models / kind / "sample"), "metadata": {}, "made_here": True},
             "lock": lock_document(sklearn_lock),
             "output": str(tmp_path / "package"),
         }

@@ -182,8 +182,8 @@ def faults(
     folder = tmp_path_factory.mktemp("damaged")
     request = {
         "name": "fuel",
-        "model": {"name": "m", "path": str(models / "array" / "model")},
-        "sample": {"name": "s", "path": str(models / "array" / "sample")},
+        "model": {"name": "m", "path": str(models / "array" / "model"), "made_here": True},
+        "sample": {"name": "s", "path": str(models / "array" / "sample"), "made_here": True},
         "lock": lock_document(sklearn_lock),
         "output": str(folder / "whole"),
     }
@@ -212,3 +212,19 @@ def test_a_whole_package_passes_the_smoke_test(faults: dict[str, list[str]]) -> 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_package_fails_the_smoke_test_and_never_falls_back(faults: dict[str, list[str]], damage: str) -> None:
     assert faults[damage] != []
+
+
+@pytest.mark.parametrize("role", ["model", "sample"])
+def test_a_pickle_that_no_step_here_made_is_not_read(
+    sklearn_venv: Venv, trained: Trained, tmp_path: Path, role: str
+) -> None:
+    request, mark = trained("array"), tmp_path / "foreign-code-ran"
+    pickled = tmp_path / "foreign"
+    pickled.write_bytes(b"cbuiltins\nopen\n(V" + str(mark).encode() + b"\nVw\ntR.")  # a pickle that opens a file
+    request[role] = {"name": "import.it", "path": str(pickled), "metadata": {"codec": "cloudpickle"}}
+    reply = package(sklearn_venv, request)
+    assert "brought in from elsewhere" in reply["error"]
+    assert reply["place"] == "import.it"
+    assert not mark.exists()
+    package(sklearn_venv, request | {role: request[role] | {"made_here": True}})
+    assert mark.exists(), "the pickle does nothing, so the test shows nothing"
