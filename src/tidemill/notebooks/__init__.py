@@ -4,7 +4,17 @@ Imports neither FastAPI nor SQLAlchemy, so that a compile starts at once. The no
 """
 
 from tidemill.notebooks.compile import compile_notebook
+from tidemill.notebooks.fitted import Fitted, find_fitted
 from tidemill.notebooks.model import Cell, CompiledNotebook, Notebook, Remark
 from tidemill.notebooks.read import read_notebook
 
-__all__ = ["Cell", "CompiledNotebook", "Notebook", "Remark", "compile_notebook", "read_notebook"]
+__all__ = [
+    "Cell",
+    "CompiledNotebook",
+    "Fitted",
+    "Notebook",
+    "Remark",
+    "compile_notebook",
+    "find_fitted",
+    "read_notebook",
+]

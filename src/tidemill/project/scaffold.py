@@ -6,9 +6,13 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tidemill.base.errors import Conflict, InvalidInput, NotFound
+from tidemill.base.errors import Conflict, InvalidInput, NotFound, TidemillError
 from tidemill.project.load import FILE_NAME
+
+if TYPE_CHECKING:
+    from tidemill.notebooks import Fitted
 
 TEMPLATE = """\
 # A Tidemill project. `tidemill check` checks this file, `tidemill plan` shows what `tidemill apply` would do.
@@ -40,11 +44,7 @@ name = "{name}"
 # log = true
 
 # What of a run becomes a model version, each as task.output.
-# [model]
-# name = "{name}"
-# output = "train.model"
-# sample = "features.X_test"
-
+{model}
 # What a candidate must reach to go live: tidemill review open
 # [gate]
 # approvals = 1
@@ -54,17 +54,31 @@ name = "{name}"
 # evaluation = "features.X_test"
 # training = "features.X_train"
 
-# The service that answers with the model, once it is approved.
-# [service]
-# name = "{name}"
+# The service that answers with the model. What passes its checks goes live in development without an approver;
+# other environments, such as production, ask for one.
+{service}"""
+MODEL = """\
+[model]
+name = "{name}"
+output = "{output}"
+sample = "{sample}"
+"""
+SERVICE = """\
+[service]
+name = "{name}"
+environment = "development"
+
+[environments.development.gate]
+approvals = 0
 """
 
 
 def scaffold(folder: Path, notebook: str | None = None) -> Path:
     """Write `tidemill.toml` into a folder and return its path; what can be declared stands in it as comments.
 
-    Without `notebook` the only one in the folder is taken; a `.yaml` is taken as a pipeline. Raises `Conflict` when
-    there is a project file already, `NotFound` or `InvalidInput` when it is not clear which notebook is meant.
+    A model that is plain to see in the notebook is declared, with a service in development. Without `notebook` the
+    only one in the folder is taken; a `.yaml` is taken as a pipeline. Raises `Conflict` when there is a project file
+    already, `NotFound` or `InvalidInput` when it is not clear which notebook is meant.
     """
     file = folder / FILE_NAME
     if file.exists():
@@ -75,8 +89,27 @@ def scaffold(folder: Path, notebook: str | None = None) -> Path:
     key = "pipeline" if source.endswith((".yaml", ".yml", ".json")) else "notebook"
     name = _name(folder, source)
     escaped = source.replace("\\", "\\\\").replace('"', '\\"')
-    _write(file, TEMPLATE.format(name=name, key=key, source=escaped))
+    fitted = _fitted(folder / source) if key == "notebook" else None
+    output, sample = (fitted.model, fitted.sample) if fitted else ("train.model", "features.X_test")
+    model, service = MODEL.format(name=name, output=output, sample=sample), SERVICE.format(name=name)
+    if fitted is None:
+        model, service = _commented(model), _commented(service)
+    _write(file, TEMPLATE.format(name=name, key=key, source=escaped, model=model, service=service))
     return file
+
+
+def _fitted(notebook: Path) -> Fitted | None:
+    """The model of a notebook; None also for one that cannot be read, which `tidemill check` says better."""
+    from tidemill.notebooks import find_fitted  # the analysis of cells, for notebooks only
+
+    try:
+        return find_fitted(notebook)
+    except TidemillError:
+        return None
+
+
+def _commented(text: str) -> str:
+    return "".join(f"# {line}" if line.strip() else line for line in text.splitlines(keepends=True))
 
 
 def _only_notebook(folder: Path) -> str:
