@@ -21,6 +21,7 @@ class TokenRequest(BaseModel):
     person: str = Field(min_length=1, max_length=128)
     roles: list[Role] = Field(min_length=1)
     valid_for_seconds: int | None = Field(default=None, gt=0)
+    namespace: str | None = Field(default=None, max_length=63)
 
 
 class TokenView(BaseModel):
@@ -65,7 +66,14 @@ def routes(site: Site) -> APIRouter:
     @router.post("/tokens", status_code=201)
     def create(body: TokenRequest, actor: Annotated[Actor, Depends(can_administer)]) -> TokenView:
         valid_for = None if body.valid_for_seconds is None else timedelta(seconds=body.valid_for_seconds)
-        token, secret = create_token(site, actor, person=body.person, roles=frozenset(body.roles), valid_for=valid_for)
+        token, secret = create_token(
+            site,
+            actor,
+            person=body.person,
+            roles=frozenset(body.roles),
+            valid_for=valid_for,
+            namespace=body.namespace,
+        )
         return _view(token, secret)
 
     @router.get("/tokens")

@@ -11,26 +11,43 @@ from pathlib import Path
 
 from tidemill.access import store
 from tidemill.access.model import Actor, Permission, Role, Token
-from tidemill.access.namespaces import DEFAULT_NAMESPACE, ensure_namespace
-from tidemill.base.errors import InvalidInput, NotFound, Unauthenticated
+from tidemill.access.namespaces import DEFAULT_NAMESPACE, ensure_namespace, find_namespace
+from tidemill.base.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from tidemill.base.site import Site
 
 _PREFIX = "tm_"
 
 
 def create_token(
-    site: Site, actor: Actor, *, person: str, roles: frozenset[Role], valid_for: timedelta | None = None
+    site: Site,
+    actor: Actor,
+    *,
+    person: str,
+    roles: frozenset[Role],
+    valid_for: timedelta | None = None,
+    namespace: str | None = None,
 ) -> tuple[Token, str]:
-    """A new token of a person in the actor's namespace, and its secret, which is shown only here.
+    """A new token of a person, and its secret, which is shown only here.
 
-    Raises `Forbidden` unless the actor administers the namespace, `InvalidInput` for an empty person or no role.
+    It is for the actor's namespace; who administers the default namespace administers the site, and may name another,
+    which is made when it is missing. Raises `Forbidden` for who administers neither, `InvalidInput` for an empty
+    person, no role, or a name that no namespace can have.
     """
     actor.demand(Permission.ADMINISTER)
+    namespace_id = actor.namespace_id if namespace is None else _other_namespace(site, actor, namespace)
     if not person.strip() or len(person) > 128 or not person.isprintable():
         raise InvalidInput("a token needs the name of a person", remedy="--person NAME, up to 128 printable characters")
     if not roles:
         raise InvalidInput("a token needs a role", remedy="--role " + "|".join(role.value for role in Role))
-    return store_token(site, actor.namespace_id, person, roles, created_by=actor.person, valid_for=valid_for)
+    return store_token(site, namespace_id, person, roles, created_by=actor.person, valid_for=valid_for)
+
+
+def _other_namespace(site: Site, actor: Actor, name: str) -> str:
+    if actor.namespace_id != find_namespace(site, DEFAULT_NAMESPACE).id:
+        raise Forbidden(
+            f"{actor.person} does not administer the namespace {name!r}", remedy="ask an owner of the default namespace"
+        )
+    return ensure_namespace(site, name, created_by=actor.person).id
 
 
 def authenticate(site: Site, secret: str) -> Actor:

@@ -16,8 +16,8 @@ from tidemill.base.errors import Conflict, InvalidInput, StorageFull
 from tidemill.base.home import Home, open_home
 from tidemill.base.site import Site
 
-FOLDERS = ("blobs", "keys", "logs", "telemetry")
-"""What is kept beside the database; venvs are made anew from their locks, `work` holds nothing that counts."""
+FOLDERS = ("blobs", "keys", "locks", "logs", "remotes", "telemetry")
+"""What is kept beside the database, pushed datasets among it; venvs are made anew, `work` holds nothing that counts."""
 
 FILES = ("home.json", "settings.toml")
 

@@ -47,7 +47,6 @@ SETTINGS: tuple[Setting, ...] = (
         default="",
         meaning="A PostgreSQL database; empty: SQLite in the home.",
     ),
-    Setting(name="namespace", kind=str, default="default", meaning="The namespace that commands act in."),
     Setting(name="url", kind=str, default="", meaning="Address of the site to talk to; empty: the site of this home."),
     Setting(name="token", kind=str, default="", meaning="API token; empty: the local owner's."),
     Setting(name="bind", kind=str, default="127.0.0.1", meaning="Address that the public port listens on."),

@@ -51,12 +51,11 @@ def build() -> typer.Typer:
         home: Annotated[
             Path | None, typer.Option(help="The home of the site; else $TIDEMILL_HOME, else the user data folder.")
         ] = None,
-        namespace: Annotated[str | None, typer.Option(help="The namespace to act in.")] = None,
         _version: Annotated[
             bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
         ] = False,
     ) -> None:
-        command.obj = Context(home=home, namespace=namespace)
+        command.obj = Context(home=home)
 
     for each in (
         run_commands,

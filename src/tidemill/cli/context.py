@@ -20,12 +20,11 @@ class Context:
     """The global options, and what is made from them on demand."""
 
     home: Path | None = None
-    namespace: str | None = None
 
     @cached_property
     def platform(self) -> Platform:
         """The platform of the home that the options name."""
-        return Platform(home=self.home, flags={"namespace": self.namespace})
+        return Platform(home=self.home)
 
     @cached_property
     def connection(self) -> Connection:

@@ -24,13 +24,18 @@ def create(
     person: Annotated[str, typer.Option(help="Whose token it is.")],
     role: Annotated[list[str], typer.Option(help="owner, contributor, approver or viewer; may be repeated.")],
     days: Annotated[int | None, typer.Option(help="How long it is valid; without end when not given.", min=1)] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="Another team's space, made when missing; yours otherwise.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a token; its secret is shown once.
 
-    Example: tidemill token create --person ada --role approver
+    Examples: tidemill token create --person ada --role approver;
+    tidemill token create --person sam --role owner --namespace risk
     """
-    body = {"person": person, "roles": role, "valid_for_seconds": None if days is None else days * 86_400}
+    valid_for_seconds = None if days is None else days * 86_400
+    body = {"person": person, "roles": role, "valid_for_seconds": valid_for_seconds, "namespace": namespace}
     made = context_of(command).connection.post("/tokens", body)
     if as_json:
         print_json(made)

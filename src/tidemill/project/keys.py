@@ -96,7 +96,6 @@ PROJECT = Table(
         "python": Field(
             kind=Kind.TEXT, doc="The Python version of the steps.", pattern=r"3\.\d{1,2}(\.\d{1,2})?", shape="3.11"
         ),
-        "namespace": _name("The namespace that the project's objects belong to."),
         "experiment": _text("The experiment that its runs are grouped under."),
     },
 )

@@ -81,7 +81,6 @@ def _project(file: Path, value: Mapping[str, Any], spot: Spot) -> Project:
         pipeline=about.get("pipeline", ""),
         requirements=_requirements(about.get("requirements", ()), file, here.at("requirements")),
         python=about.get("python", ""),
-        namespace=about.get("namespace", ""),
         experiment=about.get("experiment", ""),
         parameters=value.get("parameters", {}),
         data={name: Dataset(name=name, **entry) for name, entry in value.get("data", {}).items()},

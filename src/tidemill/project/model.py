@@ -104,7 +104,6 @@ class Project:
     pipeline: str = ""
     requirements: tuple[str, ...] = ()
     python: str = ""
-    namespace: str = ""
     experiment: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Dataset] = field(default_factory=dict)

@@ -101,3 +101,18 @@ def test_nobody_both_changes_things_and_approves_them() -> None:
 def test_a_namespace_has_a_name_that_kubernetes_takes_too(site: Site, name: str) -> None:
     with pytest.raises(InvalidInput):
         ensure_namespace(site, name, created_by="test")
+
+
+def test_who_administers_the_site_opens_a_namespace_for_another_team(site: Site, people: People) -> None:
+    _, secret = create_token(site, people.owner, person="sam", roles=frozenset({Role.OWNER}), namespace="risk")
+    sam = authenticate(site, secret)
+    assert sam.namespace_id != people.owner.namespace_id
+    assert [token.person for token in list_tokens(site, sam)] == ["sam"]
+    assert list_tokens(site, people.owner) == []
+
+
+def test_the_owner_of_another_namespace_opens_none(site: Site, people: People) -> None:
+    _, secret = create_token(site, people.owner, person="sam", roles=frozenset({Role.OWNER}), namespace="risk")
+    for name in ("default", "more", "risk"):
+        with pytest.raises(Forbidden, match="does not administer"):
+            create_token(site, authenticate(site, secret), person="eve", roles=frozenset({Role.OWNER}), namespace=name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tidemill.base.errors import Conflict, InvalidInput, NotFound
-from tidemill.project import load_project, scaffold
+from tidemill.project import load_project, policy_of, scaffold
 
 
 def test_the_only_notebook_is_taken(tmp_path: Path) -> None:
@@ -63,3 +64,20 @@ def test_it_asks_when_it_is_not_clear(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no such notebook"):
         scaffold(tmp_path, "c.ipynb")
     assert list(tmp_path.glob("*.toml")) == []
+
+
+def test_a_model_that_is_plain_to_see_is_declared_with_a_service_that_needs_no_approver(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "metadata": {}, "source": "X = 1\nm = Ridge().fit(X, y)\nm.predict(X)"}
+    (tmp_path / "cars.ipynb").write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4}))
+    project = load_project(scaffold(tmp_path))
+    assert project.model is not None
+    assert (project.model.output, project.model.sample) == ("notebook.m", "notebook.X")
+    assert project.service is not None
+    assert project.service.environment == "development"
+    assert policy_of(project, "development").approvals == 0
+    assert policy_of(project, "production").approvals == 1
+
+
+def test_a_notebook_that_cannot_be_read_gives_a_file_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "cars.ipynb").write_text("{")
+    assert load_project(scaffold(tmp_path)).model is None
