@@ -74,7 +74,8 @@ def pull(
         )
     finally:
         platform.dvc.close()
-    say(f"pulled {done.file_count} files" + "".join(f"\n  {path}" for path in done.changed_paths))
+    changed = "".join(f"\n  {path}" for path in done.changed_paths)
+    say(f"{len(done.changed_paths)} changed here, {done.file_count} files came from the remote{changed}")
 
 
 def push(

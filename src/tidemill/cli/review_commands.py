@@ -208,14 +208,11 @@ def _candidate(context: Context, project: Project) -> str:
 def _register(context: Context, project: Project, run_id: str) -> dict[str, Any]:
     model = project.model
     assert model is not None
-    origin = context.connection.get(f"/runs/{run_id}")["origin"]
     body = {
         "run_id": run_id,
         "model_output": model.output,
         "sample_output": model.sample,
         "profile_output": model.profile or None,
-        "data_versions": origin.get("data") or {},
-        "code_commit": origin.get("commit"),
     }
     made: dict[str, Any] = context.connection.post(f"/models/{model.name}/versions", body)
     return made

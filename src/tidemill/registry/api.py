@@ -76,8 +76,6 @@ class RegisterBody(BaseModel):
     sample_output: str = Field(max_length=400)
     profile_output: str | None = Field(default=None, max_length=400)
     metrics: dict[str, float] = Field(default_factory=dict)
-    data_versions: dict[str, str] = Field(default_factory=dict)
-    code_commit: str | None = Field(default=None, max_length=64)
 
 
 class DifferenceView(BaseModel):

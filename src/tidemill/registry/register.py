@@ -129,7 +129,7 @@ def _version(site: Site, actor: Actor, request: RegisterRequest, run: Run, packa
         signature=package.document["signature"],
         metrics={},
         parameters=run.parameters,
-        data_versions={**_texts(run.origin.get("data_versions")), **request.data_versions},
+        data_versions={**request.data_versions, **RunOutputs(site, run.namespace_id, run.id).data_versions()},
         code_commit=request.code_commit or run.origin.get("commit"),
         author=request.author or run.author,
         run_author=run.author,
@@ -141,10 +141,6 @@ def _version(site: Site, actor: Actor, request: RegisterRequest, run: Run, packa
 
 def _finite(metrics: dict[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-
-
-def _texts(found: Any) -> dict[str, str]:
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _source(site: Site, found: Artifact, reference: str, target: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from tidemill.access import Actor, Role
 from tidemill.artifacts import Artifact, artifact
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.site import Site
-from tidemill.engine import Task, list_tasks, run_output
+from tidemill.engine import Task, TaskKind, list_tasks, run_output
 
 METRICS_TYPE = "system.Metrics"
 
@@ -40,6 +40,16 @@ class RunOutputs:
         for task in (*(one for one in tasks if one.path == path), *(one for one in tasks if one.name == path)):
             return task
         raise NotFound(f"the run has no task {path!r}", place=f"run {self._run_id}")
+
+    def data_versions(self) -> dict[str, str]:
+        """The dataset versions that the run's importers brought in, by path: what it read, not what somebody says."""
+        found: dict[str, str] = {}
+        for task in list_tasks(self._site, self._reader, self._run_id):
+            for artifact_id in (one for ids in task.output_artifacts.values() for one in ids):
+                told = artifact(self._site, self._reader, artifact_id).metadata
+                if task.kind is TaskKind.IMPORTER and "data_version" in told:
+                    found[str(told.get("path", task.display_name))] = str(told["data_version"])
+        return found
 
     def metrics(self) -> dict[str, float]:
         """The finite numbers of the run's metrics artifacts by name; a name that two tasks report says its task."""
