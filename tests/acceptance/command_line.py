@@ -30,6 +30,7 @@ class CommandLine:
     def environment(self) -> dict[str, str]:
         """What a command sees: the caller's variables without any of Tidemill's, then its own."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TIDEMILL_")}
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # else each command compiles its modules again
         # the path of a site's sockets is short, whatever the temporary folder of a test is called
         return {**inherited, "TIDEMILL_HOME": str(self.home), "XDG_RUNTIME_DIR": "/tmp", **self.variables}
 

@@ -12,6 +12,8 @@ import httpx
 
 Row = Mapping[str, Any]
 TIMEOUT_SECONDS = 30.0
+PAUSE_SECONDS = 0.005
+"""Between two requests of a stream, so that it does not take the machine from what it watches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,7 @@ def stream_of_requests(service: Service, row: Row) -> Iterator[Stream]:
 
     def keep_asking() -> None:
         with service.client() as kept:
-            while not stop.is_set():
+            while not stop.wait(PAUSE_SECONDS):
                 ask(kept)
                 with service.client() as fresh:
                     ask(fresh)

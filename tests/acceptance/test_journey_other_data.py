@@ -123,9 +123,9 @@ def both_protocols_answer_with_labels(tidemill: CommandLine, service: Service) -
 
 def a_second_version_goes_live_without_a_failed_request(tidemill: CommandLine, service: Service) -> dict[str, Any]:
     run = tidemill.json("run", "-p", "inverse_penalty=0.4", "-p", "weighting=balanced")
+    review: dict[str, Any] = tidemill.json("review", "open", run["run_id"])
     with stream_of_requests(service, LEAVING) as seen:
         until(lambda: bool(seen.versions), "a first answer")
-        review: dict[str, Any] = tidemill.json("review", "open", run["run_id"])
         approve(tidemill, review)
         until(lambda: "2" in seen.versions, "an answer of the second version")
         answered = len(seen.versions)
