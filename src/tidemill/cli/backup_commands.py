@@ -35,7 +35,7 @@ def create(
     """
     site = context_of(command).platform.site
     chosen = target or Path(f"tidemill-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
-    made = create_backup(site, chosen.absolute())
+    made = create_backup(site, chosen.resolve())
     if as_json:
         print_json({"path": str(made.path), "size_bytes": made.size_bytes, "files": made.files})
         return

@@ -69,7 +69,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, emp
                 for column, cell in zip(columns, row, strict=True)
             ]
         )
-    console().print(table)
+    target = console()
+    with target.capture() as drawn:
+        target.print(table)
+    for line in drawn.get().splitlines():
+        say(line.rstrip())
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

@@ -131,6 +131,8 @@ def approve(
         return
     given, needed = len(decided["approvals"]), decided["approvals_needed"]
     say(f"approved {decided['model_version']} ({given} of {needed}); the review is {decided['state']}")
+    if decided["state"] == "approved":
+        note(f"it is loaded now; see it come up: tidemill service show {decided['service']}")
 
 
 def reject(

@@ -47,12 +47,13 @@ def plan(command: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([asdict(change) for change in changes])
         return
-    rows = [
-        (change.action.value, change.subject, field.field, _shown(field.old), _shown(field.new))
-        for change in changes
-        for field in change.fields
-    ]
-    print_table(["DO", "WHAT", "FIELD", "IS", "SHALL BE"], rows, empty="Everything is as tidemill.toml says.")
+    for change in changes:
+        say(f"{change.action.value} {change.subject}")
+        for field in change.fields:
+            was = "" if field.old is None else f"{_shown(field.old)} → "
+            say(f"  {field.field}: {was}{_shown(field.new)}")
+    if not changes:
+        say("Everything is as tidemill.toml says.")
 
 
 def apply(command: typer.Context, as_json: JsonOption = False) -> None:
