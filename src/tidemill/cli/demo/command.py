@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 import time
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ import tidemill
 from tidemill.base.errors import Conflict, NotFound
 from tidemill.cli.demo import stations
 from tidemill.cli.demo.shell import Shell
-from tidemill.cli.output import say
+from tidemill.cli.output import WIDTH, say
 
 EXAMPLE = "fuel"
 
@@ -40,8 +41,9 @@ def demo(
         for number, station in enumerate(stations.ALL, 1):
             station_started = time.monotonic()
             line, look = station(shell, port)
-            say(f"{number} {line} ({time.monotonic() - station_started:.1f} s)")
-            say(f"    look closer: {look}")
+            took = f"({time.monotonic() - station_started:.1f} s)"
+            say(textwrap.fill(f"{number} {line} {took}", WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+            say(textwrap.fill(f"look closer: {look}", WIDTH, initial_indent="    ", subsequent_indent="      "))
         done = True
     finally:
         if once or not done:
