@@ -124,7 +124,8 @@ def _check_version(home: Home) -> None:
             )
         return
     try:
-        temporary = marker.with_suffix(".new")
+        # a name of its own: two commands may meet in a new home
+        temporary = marker.with_suffix(f".{os.getpid()}.new")
         temporary.write_text(json.dumps({"schema_version": HOME_SCHEMA_VERSION}))
         temporary.replace(marker)
     except OSError as problem:

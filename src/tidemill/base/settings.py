@@ -40,6 +40,7 @@ class Setting:
         return "TIDEMILL_" + self.name.upper()
 
 
+_EXPLAIN = "tidemill config --explain says what each setting means"
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="database_url",
@@ -178,11 +179,15 @@ def _typed(setting: Setting, value: Any, place: str) -> str | int | bool:
         text = str(value).lower()
         result = True if text in _TRUE else False if text in _FALSE else None
     if result is None:
-        raise InvalidInput(f"{setting.name} must be {_kind(setting)}, not {value!r}", place=place)
+        raise InvalidInput(f"{setting.name} must be {_kind(setting)}, not {value!r}", place=place, remedy=_EXPLAIN)
     if setting.minimum is not None and isinstance(result, int) and result < setting.minimum:
-        raise InvalidInput(f"{setting.name} must be at least {setting.minimum}, not {result}", place=place)
+        raise InvalidInput(
+            f"{setting.name} must be at least {setting.minimum}, not {result}", place=place, remedy=_EXPLAIN
+        )
     if setting.maximum is not None and isinstance(result, int) and result > setting.maximum:
-        raise InvalidInput(f"{setting.name} must be at most {setting.maximum}, not {result}", place=place)
+        raise InvalidInput(
+            f"{setting.name} must be at most {setting.maximum}, not {result}", place=place, remedy=_EXPLAIN
+        )
     return result
 
 

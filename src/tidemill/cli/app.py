@@ -79,7 +79,7 @@ def run() -> None:
     """Run the command line and leave with its exit status: 0, or the one that the error's class names."""
     as_json = "--json" in sys.argv
     try:
-        status = build()(standalone_mode=False)
+        status = build()(prog_name="tidemill", standalone_mode=False)
     except TidemillError as problem:
         fail(problem, as_json=as_json)
     except _COMMAND_LINE_ERROR as problem:

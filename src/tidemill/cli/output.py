@@ -129,9 +129,11 @@ def wrapped(line: str) -> str:
 def note_error(message: str, *, place: str | None, remedy: str | None) -> None:
     """An error on stderr: where and what on one line when both fit, and what to do below."""
     first = f"error: {place}: {message}" if place else f"error: {message}"
-    if place and (len(first) > WIDTH or "\n" in message):
-        first = f"error: {place}:\n" + "\n".join(f"  {line}" for line in message.splitlines())
-    for line in f"{first}\n  → {remedy}".splitlines() if remedy else first.splitlines():
+    lines = first.splitlines()
+    if place and (len(first) > WIDTH or len(lines) > 1):
+        note(f"error: {place}:")  # whole, for copying
+        lines = [f"  {line}" for line in message.splitlines()]
+    for line in [*lines, f"  → {remedy}"] if remedy else lines:
         note(wrapped(line))
 
 

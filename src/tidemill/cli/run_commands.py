@@ -138,7 +138,7 @@ def parameters_of(given: list[str] | None) -> dict[str, str]:
         if not name or not equals:
             raise InvalidInput(f"{text!r} is not NAME=VALUE", place="-p", remedy="write -p alpha=0.1")
         if name in found:
-            raise InvalidInput(f"the parameter {name!r} is given twice", place="-p")
+            raise InvalidInput(f"the parameter {name!r} is given twice", place="-p", remedy="give it once")
         found[name] = value
     return found
 

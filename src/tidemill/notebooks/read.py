@@ -23,6 +23,8 @@ def read_notebook(path: Path) -> Notebook:
         raise NotFound("there is no such notebook", place=str(path), remedy="check the path") from problem
     except OSError as problem:
         raise InvalidInput(f"cannot be read: {problem.strerror}", place=str(path)) from problem
+    if not data.strip():
+        raise InvalidInput("is empty", place=str(path), remedy="save the notebook in Jupyter first")
     if path.suffix == ".py":
         return read_percent(_decode(data, path), file_name=path.name)
     if path.suffix != ".ipynb":
@@ -34,7 +36,9 @@ def _decode(data: bytes, path: Path) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as problem:
-        raise InvalidInput(f"not UTF-8 at byte {problem.start}", place=str(path)) from problem
+        raise InvalidInput(
+            f"not UTF-8 at byte {problem.start}", place=str(path), remedy="save it as UTF-8"
+        ) from problem
 
 
 def _from_json(data: bytes, path: Path) -> Notebook:

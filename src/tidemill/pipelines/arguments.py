@@ -46,7 +46,7 @@ def check_value(value: Any, spec: ParameterSpec, *, place: str) -> Any:
     if spec.type is ParameterType.NUMBER_INTEGER and isinstance(value, float) and value.is_integer():
         value = int(value)
     if not fits(value, spec.type):
-        raise InvalidInput(f"should be {KINDS[spec.type]}, and is {kind_of(value)}", place=place)
+        raise InvalidInput(f"should be {KINDS[spec.type]}, and is {kind_of(value)}", place=place, remedy="give one")
     if spec.type is ParameterType.NUMBER_DOUBLE:
         value = float(value)
     if spec.literals and value not in spec.literals:
@@ -86,4 +86,4 @@ def _from_text(text: str, spec: ParameterSpec, place: str) -> Any:
             return number
     else:
         return parse_json(text, place=place)
-    raise InvalidInput(f"should be {KINDS[kind]}, and is the text {text[:40]!r}", place=place)
+    raise InvalidInput(f"should be {KINDS[kind]}, and is the text {text[:40]!r}", place=place, remedy="give one")

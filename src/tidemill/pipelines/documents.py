@@ -104,7 +104,9 @@ def _read_yaml(text: str, place: str) -> list[Document]:
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         where = f"{place}:{mark.line + 1}" if mark else place
-        raise InvalidInput(f"not YAML: {problem.problem or problem.context}", place=where) from problem
+        raise InvalidInput(
+            f"not YAML: {problem.problem or problem.context}", place=where, remedy="correct it there"
+        ) from problem
     except yaml.YAMLError as problem:
         raise InvalidInput(f"not YAML: {str(problem).splitlines()[0]}", place=place) from problem
 

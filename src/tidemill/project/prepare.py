@@ -119,4 +119,6 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as problem:
-        raise InvalidInput(f"is not UTF-8 at byte {problem.start}", place=str(path)) from problem
+        raise InvalidInput(
+            f"is not UTF-8 at byte {problem.start}", place=str(path), remedy="save it as UTF-8"
+        ) from problem
