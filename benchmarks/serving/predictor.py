@@ -1,6 +1,6 @@
 """One row a request: our predictor, the KServe SDK's server and the ceiling, same machine, same run, same load.
 
-Run: TIDEMILL_PEER_KSERVE=VENV python benchmarks/serving/predictor.py [--seconds 3] [--rounds 3] [--model-venv VENV]
+Run: TIDEMILL_PEER_KSERVE=VENV python -m benchmarks.serving [--seconds 3] [--rounds 3] [--model-venv VENV]
 The model's venv holds scikit-learn, pandas, joblib and the predictor's libraries; without one the peer's is used,
 as far as it has them.
 """
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from load import Measured, measure
+from benchmarks.serving.load import Measured, measure
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src"

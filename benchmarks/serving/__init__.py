@@ -1,0 +1,1 @@
+"""Serving, beside the KServe SDK."""
