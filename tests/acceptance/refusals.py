@@ -29,8 +29,8 @@ def complaint(done: subprocess.CompletedProcess[str], *, says: str = "") -> str:
     assert any(each.startswith("  → ") for each in told), f"no remedy: {done.stderr}"
     for each in told:
         # a path or an id stays whole for copying, alone on its line
-        is_one_word = len(each.removeprefix("error: ").split()) == 1
-        assert len(each) <= WIDTH or is_one_word or each.startswith("run "), each
+        is_place = each.startswith("error: ") and each.endswith(":")
+        assert len(each) <= WIDTH or is_place or len(each.split()) == 1, each
     whole = " ".join(done.stderr.split())
     assert says in whole, done.stderr
     return whole

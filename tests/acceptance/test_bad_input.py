@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -32,24 +33,39 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     return CommandLine(folder=folder, home=tmp_path_factory.mktemp("home"))
 
 
+@pytest.fixture(scope="module")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose database is made and empty."""
+    made = CommandLine(folder=tmp_path_factory.mktemp("empty"), home=tmp_path_factory.mktemp("new") / "home")
+    made("runs", "list")
+    return made.home
+
+
 @pytest.fixture
-def own(tmp_path: Path) -> CommandLine:
-    """A home and a folder of the test's own."""
+def unmade(tmp_path: Path) -> CommandLine:
+    """A folder of the test's own, and a home that is not made yet."""
     folder = tmp_path / "project"
     folder.mkdir()
     return CommandLine(folder=folder, home=tmp_path / "home")
 
 
 @pytest.fixture
-def small_disk(own: CommandLine) -> Iterator[CommandLine]:
+def own(unmade: CommandLine, new_home: Path) -> CommandLine:
+    """A home and a folder of the test's own."""
+    shutil.copytree(new_home, unmade.home)
+    return unmade
+
+
+@pytest.fixture
+def small_disk(unmade: CommandLine) -> Iterator[CommandLine]:
     """A home on a disk of 3 MB."""
-    disk = own.home.with_name("disk")
+    disk = unmade.home.with_name("disk")
     disk.mkdir()
     words = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
     if os.geteuid() != 0 or subprocess.run(words, capture_output=True, check=False).returncode != 0:
         pytest.skip("a small disk can be mounted by root only")
-    own.home = disk / "home"
-    yield own
+    unmade.home = disk / "home"
+    yield unmade
     subprocess.run(["umount", str(disk)], check=True)
 
 
@@ -86,7 +102,7 @@ def test_a_cell_that_raises_is_named_with_its_line_and_the_steps_before_it_are_k
     told = refused(own, "run", "bad.ipynb", status=1, says="bad.ipynb, cell 3, line 2: KeyError: 'horse power'")
     assert "tidemill runs logs" in told
     (run,) = own.json("runs", "list")
-    assert "KeyError" in own("runs", "logs", run["id"], "--task", "two")
+    assert "KeyError" in own("runs", "logs", run["id"], "two")
     write_notebook(own.folder / "bad.ipynb", *GOOD)
     outcome = own.json("run", "bad.ipynb")
     assert [(each["name"], each["cached"]) for each in outcome["tasks"]] == [("one", True), ("two", False)]
@@ -107,7 +123,7 @@ def test_a_requirement_that_cannot_be_installed_is_named(own: CommandLine) -> No
         ("bad.yaml", b"hello: world\n", "is not a PipelineSpec"),
         ("bad.yaml", b"apiVersion: v1\nkind: Pod\n", "is a Kubernetes object (Pod), not a PipelineSpec"),
         ("bad.yaml", b"", "is empty"),
-        ("bad.yaml", b"[1, 2", "bad.yaml:1: not YAML"),
+        ("bad.yaml", b"[1, 2", "bad.yaml:2: not YAML"),
         ("bad.yaml", b"\xff\xfe\x00", "is not UTF-8 at byte 0"),
         ("bad.ipynb", b"", "is empty"),
         ("bad.ipynb", b'{"nbformat": 4', "not JSON"),
@@ -203,38 +219,38 @@ def test_a_value_that_fills_the_disk_is_not_blamed_for_its_type(small_disk: Comm
     assert not list((small_disk.home / "work").iterdir())
 
 
-def test_a_home_of_a_newer_version_is_left_as_it_is(own: CommandLine) -> None:
-    own.home.mkdir()
-    (own.home / "home.json").write_text('{"schema_version": 99}')
+def test_a_home_of_a_newer_version_is_left_as_it_is(unmade: CommandLine) -> None:
+    unmade.home.mkdir()
+    (unmade.home / "home.json").write_text('{"schema_version": 99}')
     for words in (["runs", "list"], ["up", "--detach"]):
-        refused(own, *words, status=5, says="a newer Tidemill wrote this home (version 99")
-    assert [path.name for path in own.home.iterdir()] == ["home.json"]
-    (own.home / "home.json").write_text('{"schema_version": 1}')
-    own("runs", "list")
-    with sqlite3.connect(own.home / "state.db") as database:
+        refused(unmade, *words, status=5, says="a newer Tidemill wrote this home (version 99")
+    assert [path.name for path in unmade.home.iterdir()] == ["home.json"]
+    (unmade.home / "home.json").write_text('{"schema_version": 1}')
+    unmade("runs", "list")
+    with sqlite3.connect(unmade.home / "state.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
     for words in (["runs", "list"], ["up", "--detach", "--port", "0", "--no-gateway"]):
-        refused(own, *words, status=5, says="a newer Tidemill wrote this database (revision 9999")
+        refused(unmade, *words, status=5, says="a newer Tidemill wrote this database (revision 9999")
 
 
-def test_a_damaged_database_is_named(own: CommandLine) -> None:
-    own.home.mkdir()
-    (own.home / "state.db").write_bytes(b"no database" * 1000)
-    refused(own, "runs", "list", status=6, says="state.db: the database is damaged")
-    assert (own.home / "state.db").read_bytes() == b"no database" * 1000
+def test_a_damaged_database_is_named(unmade: CommandLine) -> None:
+    unmade.home.mkdir()
+    (unmade.home / "state.db").write_bytes(b"no database" * 1000)
+    refused(unmade, "runs", "list", status=6, says="state.db: the database is damaged")
+    assert (unmade.home / "state.db").read_bytes() == b"no database" * 1000
 
 
-def test_a_home_on_a_network_file_system_is_refused_through_a_link_too(own: CommandLine) -> None:
-    far = own.home.with_name("far")
+def test_a_home_on_a_network_file_system_is_refused_through_a_link_too(unmade: CommandLine) -> None:
+    far = unmade.home.with_name("far")
     far.mkdir()
-    own.home.symlink_to(far / "home")
+    unmade.home.symlink_to(far / "home")
     # the file system of the temporary folder counts as a network's, for the one command that runs here
     program = (
         "import tidemill.base.home as home; from tidemill.cli import main; "
         f"home.NETWORK_FILE_SYSTEMS = frozenset([{file_system_of(far)!r}]); main()"
     )
-    there = CommandLine(folder=own.folder, home=own.home, program=(sys.executable, "-c", program))
+    there = CommandLine(folder=unmade.folder, home=unmade.home, program=(sys.executable, "-c", program))
     refused(there, "runs", "list", status=2, says="lies on a network file system")
     assert not list(far.iterdir())
 
@@ -352,13 +368,13 @@ first = 1"""
     assert own.json("runs", "resume", own.json("runs", "list")[0]["id"])["state"] == "SUCCEEDED"
 
 
-def test_two_runs_at_the_same_time_on_one_new_home_both_succeed(own: CommandLine) -> None:
-    write_notebook(own.folder / "good.ipynb", *GOOD)
+def test_two_runs_at_the_same_time_on_one_new_home_both_succeed(unmade: CommandLine) -> None:
+    write_notebook(unmade.folder / "good.ipynb", *GOOD)
     running = [
         subprocess.Popen(
             [sys.executable, "-m", "tidemill", "run", "good.ipynb", "--json"],
-            cwd=own.folder,
-            env=own.environment,
+            cwd=unmade.folder,
+            env=unmade.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -367,4 +383,4 @@ def test_two_runs_at_the_same_time_on_one_new_home_both_succeed(own: CommandLine
     ]
     outcomes = [each.communicate(timeout=120) for each in running]
     assert [each.returncode for each in running] == [0, 0], outcomes
-    assert states(own) == ["SUCCEEDED", "SUCCEEDED"]
+    assert states(unmade) == ["SUCCEEDED", "SUCCEEDED"]

@@ -69,7 +69,9 @@ def parse_json(data: bytes | str, *, place: str) -> Json:
         )
     except json.JSONDecodeError as problem:
         raise InvalidInput(
-            f"not JSON: {problem.msg} at line {problem.lineno}, column {problem.colno}", place=place
+            f"not JSON: {problem.msg} at line {problem.lineno}, column {problem.colno}",
+            place=place,
+            remedy="correct it there",
         ) from problem
     return parsed
 
