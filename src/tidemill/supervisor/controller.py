@@ -21,8 +21,8 @@ from tidemill.serving.source import RegistrySource
 from tidemill.supervisor.predictors import RemotePredictors
 from tidemill.tuning import advance_tunings
 
-LEASE = timedelta(seconds=15)
-RENEW_SECONDS = 5.0
+LEASE = timedelta(seconds=6)
+RENEW_SECONDS = 2.0
 ADVANCE_SECONDS = 0.2
 log = logging.getLogger(__name__)
 
