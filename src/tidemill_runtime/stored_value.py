@@ -55,8 +55,8 @@ def load_value(path: Path, metadata: Mapping[str, Any], *, made_here: bool) -> A
 
 def _foreign(file: Path, what: str) -> PackageError:
     return PackageError(
-        f"was brought in from elsewhere and {what}, which can run foreign code when it is read; make it in a step of "
-        "the pipeline, or bring it as Parquet, .npy or CSV",
+        f"was brought in from elsewhere and {what}, which can run foreign code when it is read; Parquet, .npy and "
+        "CSV cannot",
         place=str(file),
     )
 

