@@ -16,6 +16,7 @@ from tidemill.cli import (
     data_commands,
     demo,
     model_commands,
+    notebook_commands,
     review_commands,
     run_commands,
     runs_commands,
@@ -59,6 +60,7 @@ def build() -> typer.Typer:
 
     for each in (
         run_commands,
+        notebook_commands,
         runs_commands,
         tune_commands,
         review_commands,

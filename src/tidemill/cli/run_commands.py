@@ -84,6 +84,8 @@ def compile_file(
     prepared = prepare(file, {})
     for warning in prepared.warnings:
         note(wrapped(f"warning: {warning}"))
+    for remark in prepared.notes:
+        note(wrapped(f"note: {remark}"))
     source = prepared.folder / prepared.origin["file"]
     if source.suffix in {".yaml", ".yml", ".json"}:
         raise InvalidInput("is a pipeline already", place=str(source), remedy="tidemill check looks at it")
@@ -164,6 +166,8 @@ def prepare_submission(context: Context, file: Path | None, given: dict[str, str
     if not quiet:
         for warning in prepared.warnings:
             note(wrapped(f"warning: {warning}"))
+        for remark in prepared.notes:
+            note(wrapped(f"note: {remark}"))
     return {
         "spec": prepared.text,
         "parameters": prepared.parameters,

@@ -7,14 +7,20 @@ from tidemill.notebooks.compile import compile_notebook
 from tidemill.notebooks.fitted import Fitted, find_fitted
 from tidemill.notebooks.model import Cell, CompiledNotebook, Notebook, Remark
 from tidemill.notebooks.read import read_notebook
+from tidemill.notebooks.split import Split, split_notebook
+from tidemill.notebooks.steps import NotebookStep, steps_of
 
 __all__ = [
     "Cell",
     "CompiledNotebook",
     "Fitted",
     "Notebook",
+    "NotebookStep",
     "Remark",
+    "Split",
     "compile_notebook",
     "find_fitted",
     "read_notebook",
+    "split_notebook",
+    "steps_of",
 ]

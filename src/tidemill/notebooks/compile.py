@@ -13,7 +13,7 @@ from tidemill.notebooks.block_yaml import block_yaml
 from tidemill.notebooks.data_inputs import with_data_files
 from tidemill.notebooks.files import data_files
 from tidemill.notebooks.hidden_state import settle_hidden_state
-from tidemill.notebooks.model import CompiledNotebook
+from tidemill.notebooks.model import CompiledNotebook, Notebook
 from tidemill.notebooks.modules import imports_of, local_modules
 from tidemill.notebooks.outline import Outline, outline
 from tidemill.notebooks.parameters import read_parameters
@@ -37,7 +37,19 @@ def compile_notebook(
     `keep` names outputs, `train.model`, that a step hands out even when no later step takes them. Raises `InvalidInput`
     with cell and line for what cannot be analysed.
     """
-    outlined = outline(read_notebook(path))
+    return compile_cells(read_notebook(path), path, requirements=requirements, python=python, keep=keep)
+
+
+def compile_cells(
+    notebook: Notebook,
+    path: Path,
+    *,
+    requirements: tuple[str, ...] | None = None,
+    python: str | None = None,
+    keep: tuple[str, ...] = (),
+) -> CompiledNotebook:
+    """`compile_notebook` for cells that were read already; `path` is where their file stands."""
+    outlined = outline(notebook)
     parameters, rest = read_parameters(outlined.parameters, outlined.notebook)
     outlined.prelude = sorted([*outlined.prelude, *rest], key=lambda prepared: prepared.cell.number)
     prelude = walk_prelude(outlined, parameters)
@@ -72,6 +84,7 @@ def _compiled(
         requirements=target.requirements,
         python=target.python,
         source_map={step.task: step.numbers for step in steps},
+        before_every_step=tuple(prepared.cell.number for prepared in analysis.outline.prelude),
         files=files,
         warnings=tuple(dict.fromkeys(analysis.outline.warnings)),
         notes=tuple(dict.fromkeys(analysis.outline.notes)),

@@ -30,12 +30,14 @@ def settle_hidden_state(analysis: Analysis) -> None:
             if not any(setting.spot.cell == spot.cell for setting in flow.walked.settings):
                 _warn_later(analysis, flow, f"the module `{name}` is changed here", spot)
         for name, other, spot in flow.recorder.torn:
-            if not any(other in later.inputs for later in _later(analysis, flow)):
+            makers = [later.inputs[other] for later in _later(analysis, flow) if other in later.inputs]
+            if not makers:
                 continue
+            made = analysis.flows[makers[0]].step.numbers[0]
             analysis.outline.warn(
                 f"`{name}` and `{other}`, made in another step, may share an object: this change to `{name}` does not "
                 f"reach `{other}`; keep both in one step",
-                spot.cell, spot.line,
+                spot.cell, spot.line, (made, spot.cell),
             )  # fmt: skip
         _warn_of_figures(analysis, flow)
     _warn_of_files(analysis)
@@ -65,7 +67,12 @@ def _warn_later(analysis: Analysis, flow: StepFlow, what: str, spot: Spot) -> No
     others = _later(analysis, flow)
     if others:
         names = ", ".join(f"{other.step.name} (cell {other.step.numbers[0]})" for other in others)
-        analysis.outline.warn(f"{what}; later steps run without it: {names}", spot.cell, spot.line)
+        analysis.outline.warn(
+            f"{what}; later steps run without it: {names}",
+            spot.cell,
+            spot.line,
+            (spot.cell, max(other.step.numbers[-1] for other in others)),
+        )
 
 
 def _warn_of_figures(analysis: Analysis, flow: StepFlow) -> None:
@@ -76,16 +83,18 @@ def _warn_of_figures(analysis: Analysis, flow: StepFlow) -> None:
         if made is not None and use is not None:
             analysis.outline.warn(
                 f"`{name}` is a figure made in cell {made.cell} (step {producer}); drawn in two steps it comes apart: "
-                "keep its cells in one step", use.spot.cell, use.spot.line,
+                "keep its cells in one step", use.spot.cell, use.spot.line, (made.cell, use.spot.cell),
             )  # fmt: skip
 
 
 def _warn_of_reflection(analysis: Analysis, flow: StepFlow) -> None:
+    numbers = [number for step in analysis.outline.steps for number in step.numbers]
+    everything = (min(numbers), max(numbers))
     for name, spot in flow.walked.reflection:
         if not flow.step.tags.needs and not flow.step.tags.provides:
             analysis.outline.warn(
                 f"{name}() can reach names that the analysis does not see; add needs: and provides: tags",
-                spot.cell, spot.line,
+                spot.cell, spot.line, everything,
             )  # fmt: skip
 
 
@@ -109,7 +118,7 @@ def _warn_of_files(analysis: Analysis) -> None:
                     analysis.outline.warn(
                         f"the file {node.value!r} is written by the step {other} (cell {spot.cell}); "
                         "steps share variables, not files",
-                        prepared.cell.number, node.lineno,
+                        prepared.cell.number, node.lineno, (spot.cell, prepared.cell.number),
                     )  # fmt: skip
 
 

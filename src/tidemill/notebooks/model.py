@@ -35,10 +35,14 @@ class Notebook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """A warning or a note of a compile, with the place that it is about."""
+    """A warning or a note of a compile, with the place that it is about.
+
+    `cells` are the first and the last of those that would have to stand in one step to settle it.
+    """
 
     message: str
     place: str
+    cells: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -50,7 +54,8 @@ class CompiledNotebook:
 
     `spec` is the PipelineSpec as JSON, `platform` its PlatformSpec where the notebook needs one (labels, secrets,
     timeouts), `yaml` both as bytes-stable text. `source_map` gives each task's cells, `requirements` and `python` what
-    its steps run with, `files` the data files beside the notebook that each task names in its code.
+    its steps run with, `files` the data files beside the notebook that each task names in its code,
+    `before_every_step` the cells of imports and functions.
     """
 
     name: str
@@ -61,5 +66,6 @@ class CompiledNotebook:
     python: str
     source_map: dict[str, tuple[int, ...]]
     files: dict[str, tuple[str, ...]]
+    before_every_step: tuple[int, ...]
     warnings: tuple[Remark, ...]
     notes: tuple[Remark, ...]

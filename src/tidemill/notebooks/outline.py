@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import shlex
 from dataclasses import dataclass, field
 
 from tidemill.base.errors import InvalidInput
@@ -13,6 +14,7 @@ from tidemill.notebooks.tags import CellTags, Role, read_tags
 
 WHOLE_NOTEBOOK = "notebook"
 FIRST_STEP = "start"
+_WHOLE = "no cell is tagged as a step, so the whole notebook is one step"
 _KNOWN_METADATA = frozenset({"requirements", "python", "name", "data"})
 
 
@@ -48,9 +50,9 @@ class Outline:
         """Something to know that changes nothing."""
         self.notes.append(Remark(message=message, place=self.notebook.place(cell, line)))
 
-    def warn(self, message: str, cell: int, line: int | None = None) -> None:
-        """Something that may make a run differ from the notebook."""
-        self.warnings.append(Remark(message=message, place=self.notebook.place(cell, line)))
+    def warn(self, message: str, cell: int, line: int | None = None, together: tuple[int, ...] = ()) -> None:
+        """Something that may make a run differ from the notebook, unless `together` were cells of one step."""
+        self.warnings.append(Remark(message=message, place=self.notebook.place(cell, line), cells=together))
 
     def step(self, name: str) -> Step | None:
         """The step of that name."""
@@ -79,10 +81,16 @@ def outline(notebook: Notebook) -> Outline:
     if not made.steps:
         raise InvalidInput("has no cell that runs in a step", place=notebook.file_name, remedy="tag a cell step:NAME")
     if whole:
-        made.note("no cell is tagged as a step, so the whole notebook is one step", made.steps[0].numbers[0])
+        made.note(_WHOLE + _way_out(notebook), made.steps[0].numbers[0])
     _check_previous(made)
     _note_metadata(made)
     return made
+
+
+def _way_out(notebook: Notebook) -> str:
+    if not notebook.file_name.endswith(".ipynb"):
+        return '; tag the first cell of each: # %% tags=["step:NAME"]'
+    return f"; to cut it into steps: tidemill notebook split {shlex.quote(notebook.file_name)}"
 
 
 def _note_magics(made: Outline, prepared: PreparedCell) -> None:

@@ -69,7 +69,7 @@ def _statement(statement: ast.stmt, prepared: PreparedCell, visitor: CellVisitor
         walked.settings.append(found)
     visitor.visit(statement)
     if is_import_only(statement):
-        names = _import_names(statement)
+        names = import_names(statement)
         recorder.imported.update(names)
         walked.imports.append(
             ImportBinding(
@@ -138,7 +138,8 @@ def _assigns_constant(statement: ast.stmt) -> bool:
     )
 
 
-def _import_names(statement: ast.stmt) -> list[str]:
+def import_names(statement: ast.stmt) -> list[str]:
+    """The names that an import, or a `try` of imports, binds."""
     names: list[str] = []
     for node in ast.walk(statement):
         if isinstance(node, ast.Import | ast.ImportFrom):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.pipelines import Pipeline, load_pipeline, parse_arguments
 from tidemill.project.load import find_project, load_project
 from tidemill.project.model import Project
 from tidemill.project.source import load_source
+
+if TYPE_CHECKING:
+    from tidemill.notebooks import CompiledNotebook
 
 NOTEBOOK_SUFFIXES = frozenset({".ipynb", ".py"})
 PIPELINE_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -21,7 +24,8 @@ PIPELINE_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 class Prepared:
     """A pipeline ready to be submitted: `text` is its spec, `folder` where its data files are.
 
-    `origin` is what a run remembers of where it came from; `remarks` are the warnings and notes of the compile.
+    `origin` is what a run remembers of where it came from; `warnings` and `notes` are those of the compile, `notebook`
+    all that it gave.
     """
 
     pipeline: Pipeline
@@ -33,6 +37,7 @@ class Prepared:
     project: Project | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    notebook: CompiledNotebook | None = None
 
 
 def prepare(path: Path | None, given: Mapping[str, str]) -> Prepared:
@@ -89,6 +94,7 @@ def _from_project(project: Project) -> Prepared:
         project=project,
         warnings=tuple(map(str, compiled.warnings)) if compiled else (),
         notes=tuple(map(str, compiled.notes)) if compiled else (),
+        notebook=compiled,
     )
 
 
@@ -112,6 +118,7 @@ def _from_file(path: Path) -> Prepared:
         origin={"file": path.name},
         warnings=tuple(map(str, compiled.warnings)),
         notes=tuple(map(str, compiled.notes)),
+        notebook=compiled,
     )
 
 
