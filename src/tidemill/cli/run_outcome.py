@@ -98,6 +98,8 @@ def report_run(run: dict[str, Any], tasks: list[dict[str, Any]]) -> None:
         for task in sorted(tasks, key=_order)
     ]
     print_table(["TASK", "STATE", "FROM", "SECONDS"], rows, empty="no tasks yet")
+    for name, value in ((run["outputs"] or {}).get("parameters") or {}).items():
+        say(f"output {name}: {shortened(str(value))}")
     failure = run["failure"]
     if failure:
         note_error(shortened(failure["message"]), place=_place(failure), remedy=None)

@@ -361,7 +361,10 @@ def _why_none(service: Service) -> Reason:
 def _remedy(service: Service) -> str:
     spec = service.spec
     if not spec.is_gated:
-        return "no model version is named, or it is not there; set model_version to one of: tidemill model list"
+        return (
+            f"no model version went live in {spec.environment} yet, or the one that is named is not there; "
+            f"ask for one: tidemill review open --environment {spec.environment}"
+        )
     return (
         f"no model version is approved for {spec.name} in {spec.environment}; "
         f"open a review: tidemill review open --environment {spec.environment}"
