@@ -8,6 +8,7 @@ from tidemill.base.errors import InvalidInput
 from tidemill.notebooks.facts import Spot
 from tidemill.notebooks.graph import StepGraph
 from tidemill.notebooks.outline import Outline, Step
+from tidemill.notebooks.scope import captured_name, pattern_names
 from tidemill.notebooks.walk import Walked
 
 
@@ -132,4 +133,6 @@ def _names_bound_anywhere(outline: Outline) -> set[str]:
                 found.add(node.name)
             elif isinstance(node, ast.alias):
                 found.add(node.asname or node.name.split(".")[0])
+            elif isinstance(node, ast.pattern):
+                found.update(captured_name(part) for part in pattern_names(node))
     return found

@@ -260,6 +260,11 @@ def test_case_30_an_open_file_that_crosses_steps_is_refused(tmp_path: Path) -> N
     assert "cell 1" in caught.value.message
 
 
+def test_case_29_a_match_capture_is_known_in_its_own_step(tmp_path: Path) -> None:
+    made = compiled(tmp_path, ("step:a", "match [1]:\n    case [first]:\n        pass"), ("", "print(first)"))
+    assert made.warnings == ()
+
+
 def test_case_31_a_loop_target_lives_after_the_loop(tmp_path: Path) -> None:
     made = compiled(tmp_path, ("step:a", "for i in range(3):\n    pass"), ("step:b prev:a", "print(i)"))
     assert inputs(made, "b") == {"i": "a"}
