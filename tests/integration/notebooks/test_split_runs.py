@@ -20,7 +20,7 @@ def test_a_split_notebook_prints_what_one_kernel_prints(name: str, tmp_path: Pat
     for number, source in enumerate(CORPUS[name]):
         cells.append({"cell_type": "markdown", "metadata": {}, "source": f"## Part {number}"})
         cells.append({"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source})
-    metadata = {"tidemill": {"requirements": []}}
+    metadata: dict[str, Any] = {"tidemill": {"requirements": []}}
     path = tmp_path / "n.ipynb"
     path.write_text(json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}))
 
