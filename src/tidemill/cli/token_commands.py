@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
+from tidemill.base.errors import InvalidInput
 from tidemill.cli.context import JsonOption, context_of
 from tidemill.cli.output import ago, items_of, note, print_json, print_table, say
+
+ROLES = ("owner", "contributor", "approver", "viewer")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,6 +37,9 @@ def create(
     Examples: tidemill token create --person ada --role approver;
     tidemill token create --person sam --role owner --namespace risk
     """
+    for each in role:
+        if each not in ROLES:
+            raise InvalidInput(f"there is no role {each!r}", place="--role", remedy=f"take one of {', '.join(ROLES)}")
     valid_for_seconds = None if days is None else days * 86_400
     body = {"person": person, "roles": role, "valid_for_seconds": valid_for_seconds, "namespace": namespace}
     made = context_of(command).connection.post("/tokens", body)
