@@ -55,7 +55,8 @@ def up(
 
     def ready(url: str) -> None:
         say(f"tidemill is up at {url} (home {platform.home.path}); Ctrl-C stops it")
-        say(f"sign a browser in, once: {_sign_in_link(platform, url)}")
+        if sys.stdout.isatty():  # a link that signs in has no place in a log
+            say(f"sign a browser in, once: {_sign_in_link(platform, url)}")
 
     try:
         asyncio.run(_serve(RunningSite(platform, with_gateway=gateway), ready))
