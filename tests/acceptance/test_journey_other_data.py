@@ -99,6 +99,8 @@ def the_best_of_a_tuning_is_approved_by_somebody_else(tidemill: CommandLine) -> 
 def both_protocols_answer_with_labels(tidemill: CommandLine, service: Service) -> None:
     predictions, _ = service.v1([LEAVING, STAYING])
     assert predictions == ["left", "stayed"]
+    # a gap where the training rows had gaps, and a category that they did not have
+    assert service.v1([{**STAYING, "monthly fee": None, "region": "moon"}])[0] == ["stayed"]
     reply = service.v2([STAYING, LEAVING])
     assert reply["model_version"] == "1"
     assert reply["outputs"] == [
