@@ -13,6 +13,7 @@ from tidemill.cli.output import note, print_json, print_table, say, wrapped
 
 if TYPE_CHECKING:
     from tidemill.notebooks import CompiledNotebook, Split
+    from tidemill.project.prepare import Prepared
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,13 +37,7 @@ def show(
     from tidemill.project.prepare import prepare
 
     prepared = prepare(file, {})
-    compiled = prepared.notebook
-    if compiled is None:
-        raise InvalidInput(
-            "is a pipeline, not a notebook",
-            place=prepared.origin["file"],
-            remedy="tidemill check looks at pipelines; name an .ipynb here",
-        )
+    compiled = _notebook(prepared)
     if as_json:
         print_json(_as_json(prepared.origin["file"], compiled))
         return
@@ -83,6 +78,16 @@ def split(
         _say_list(name, cells)
     _say_steps(made.compiled)
     say(f"wrote {target}; next: tidemill run {target}")
+
+
+def _notebook(prepared: Prepared) -> CompiledNotebook:
+    if prepared.notebook is None:
+        raise InvalidInput(
+            "is a pipeline, not a notebook",
+            place=prepared.origin["file"],
+            remedy="tidemill check looks at pipelines; name an .ipynb here",
+        )
+    return prepared.notebook
 
 
 def _target(file: Path, output: Path | None, *, in_place: bool) -> Path:
