@@ -65,6 +65,8 @@ def small_disk(unmade: CommandLine) -> Iterator[CommandLine]:
     if os.geteuid() != 0 or subprocess.run(words, capture_output=True, check=False).returncode != 0:
         pytest.skip("a small disk can be mounted by root only")
     unmade.home = disk / "home"
+    unmade.home.mkdir()
+    (unmade.home / "settings.toml").write_text("free_space_floor_bytes = 0\n")
     yield unmade
     subprocess.run(["umount", str(disk)], check=True)
 
@@ -207,6 +209,13 @@ def test_a_full_disk_stops_a_run_with_its_own_status_and_nothing_is_lost(small_d
     filler.unlink()
     assert states(line) == ["SUCCEEDED"]
     assert line.json("run", "good.ipynb", "--no-cache")["state"] == "SUCCEEDED"
+
+
+def test_a_disk_with_little_space_takes_no_new_run(small_disk: CommandLine) -> None:
+    (small_disk.home / "settings.toml").unlink()
+    write_notebook(small_disk.folder / "good.ipynb", *GOOD)
+    refused(small_disk, "run", "good.ipynb", status=7, says="are kept free")
+    assert states(small_disk) == []
 
 
 def test_a_value_that_fills_the_disk_is_not_blamed_for_its_type(small_disk: CommandLine) -> None:

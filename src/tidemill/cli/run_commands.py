@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tidemill.base.errors import Conflict, InvalidInput, NotFound
+from tidemill.base.home import demand_space
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import note, print_json, print_table, say, wrapped
 from tidemill.cli.run_outcome import follow_run
@@ -183,6 +184,8 @@ def _submit(context: Context, submission: dict[str, Any]) -> str:
     from tidemill.engine import RunRequest, submit_run
     from tidemill.pipelines import load_pipeline
 
+    platform = context.platform
+    demand_space(platform.home, platform.settings.number("free_space_floor_bytes"))
     fields = {name: value for name, value in submission.items() if name != "spec"}
     pipeline = load_pipeline(submission["spec"], place=submission["origin"]["file"])
-    return submit_run(context.platform.site, context.platform.actor, RunRequest(pipeline=pipeline, **fields)).id
+    return submit_run(platform.site, platform.actor, RunRequest(pipeline=pipeline, **fields)).id

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from tidemill.access.guard import can_read, can_write
 from tidemill.access.model import Actor
+from tidemill.base.home import demand_space
 from tidemill.base.site import Site
 from tidemill.engine.cancel import cancel_run
 from tidemill.engine.find import get_run, list_attempts, list_metrics, list_runs, list_tasks
@@ -139,17 +140,18 @@ class RunSubmission(BaseModel):
     origin: dict[str, Any] = Field(default_factory=dict)
 
 
-def routes(site: Site) -> APIRouter:
-    """The routes, below `/api/v1`."""
+def routes(site: Site, *, free_space_floor_bytes: int = 0) -> APIRouter:
+    """The routes, below `/api/v1`; below the floor of free space no run is taken."""
     router = APIRouter(prefix="/runs", tags=["runs"])
-    _changing_routes(router, site)
+    _changing_routes(router, site, free_space_floor_bytes)
     _reading_routes(router, site)
     return router
 
 
-def _changing_routes(router: APIRouter, site: Site) -> None:
+def _changing_routes(router: APIRouter, site: Site, free_space_floor_bytes: int) -> None:
     @router.post("", status_code=201)
     def submit(body: RunSubmission, actor: Annotated[Actor, Depends(can_write)]) -> RunView:
+        demand_space(site.home, free_space_floor_bytes)
         request = RunRequest(
             pipeline=load_pipeline(body.spec, place="spec"),
             parameters=body.parameters,

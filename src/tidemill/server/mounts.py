@@ -25,7 +25,7 @@ def slice_routers(platform: Platform) -> list[APIRouter]:
         access_api.routes(site),
         artifacts_api.routes(site),
         data_api.routes(site),
-        engine_api.routes(site),
+        engine_api.routes(site, free_space_floor_bytes=platform.settings.number("free_space_floor_bytes")),
         registry_api.routes(site),
         tuning_api.routes(site),
         gate_api.routes(site),

@@ -13,9 +13,9 @@ from tests.conftest import FixedClock
 
 from tidemill.base.clock import SystemClock
 from tidemill.base.database import Database, UtcTime, sqlite_url
-from tidemill.base.errors import Conflict, InvalidInput
+from tidemill.base.errors import Conflict, InvalidInput, StorageFull
 from tidemill.base.events import append_event, events_after, last_event_number
-from tidemill.base.home import HOME_SCHEMA_VERSION, file_system_of, open_home
+from tidemill.base.home import HOME_SCHEMA_VERSION, demand_space, file_system_of, open_home
 from tidemill.base.ids import Uuid7Ids
 from tidemill.base.migrate import migrate
 from tidemill.base.site import Site
@@ -164,3 +164,10 @@ def _numbers(tmp_path: Path) -> Database:
     with database.write() as connection:
         numbers.create(connection)
     return database
+
+
+def test_a_disk_below_its_floor_is_refused_before_anything_is_begun(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home")
+    demand_space(home, 0)
+    with pytest.raises(StorageFull, match="kept free"):
+        demand_space(home, 2**62)
