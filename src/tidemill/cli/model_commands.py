@@ -96,37 +96,33 @@ def lineage(
         print_json(found)
         return
     prediction = found["prediction"]
-    print_fields(
-        {
-            "prediction": f"{prediction['id']}, {ago(prediction['time'])}",
-            "revision": f"{found['service']} {found['revision']}",
-        }
-    )
-    _print_origin(found)
+    first: dict[str, object] = {
+        "prediction": f"{prediction['id']}, {ago(prediction['time'])}",
+        "revision": f"{found['service']} {found['revision']}",
+    }
+    _print_origin(found, first)
 
 
-def _print_origin(found: dict[str, Any]) -> None:
+def _print_origin(found: dict[str, Any], first: dict[str, object] | None = None) -> None:
     version, run = found["model_version"], found["run"]
     approved = found.get("review") or next((each for each in found["reviews"] if each["state"] == "approved"), None)
     approvers = ", ".join(f"{each['approver']} at {each['at'][:19]}" for each in (approved or {}).get("approvals", []))
+    shown = {name: value for name, value in run["parameters"].items() if not name.startswith("data_")}
     print_fields(
         {
-            "version   ": f"{version['label']} ({short(version['package_digest'])}) by {version['author']}",
+            **(first or {}),
+            "version": f"{version['label']} ({short(version['package_digest'])}) by {version['author']}",
             "review": "none" if approved is None else f"{approved['id']} ({approved['state']})",
             "approver": approvers or "none",
             "run": f"{run['id']} by {run['author']}",
+            "parameters": ", ".join(f"{name}={_value(value)}" for name, value in shown.items()) or "-",
+            "metrics": _metrics(found["metrics"]),
+            **{f"data {path}": data_version for path, data_version in found["data_versions"].items()},
+            "commit": found["code_commit"] or "not committed",
+            "lock": short(found["lock_digest"]),
+            "spec": short(found["spec_digest"]),
         }
     )
-    shown = {name: value for name, value in run["parameters"].items() if not name.startswith("data_")}
-    fields: dict[str, object] = {
-        "parameters": ", ".join(f"{name}={_value(value)}" for name, value in shown.items()) or "-"
-    }
-    fields["metrics"] = _metrics(found["metrics"])
-    for path, data_version in found["data_versions"].items():
-        fields[f"data {path}"] = data_version
-    fields["commit"] = found["code_commit"] or "not committed"
-    fields["lock"], fields["spec"] = short(found["lock_digest"]), short(found["spec_digest"])
-    print_fields(fields)
     if not found["data_versions"]:
         say("its data has no version: tidemill data add FILE, then run again")
 
