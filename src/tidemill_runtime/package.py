@@ -21,6 +21,7 @@ from tidemill_runtime.notebook_scene import enter_notebook
 from tidemill_runtime.reference_profile import SCHEMA_VERSION as PROFILE_SCHEMA_VERSION
 from tidemill_runtime.reference_profile import profile_column, profile_table
 from tidemill_runtime.smoke import differing_rows
+from tidemill_runtime.step.codecs.models import make_reproducible
 from tidemill_runtime.stored_value import load_value
 
 SCHEMA_VERSION = 1
@@ -219,6 +220,7 @@ def _write_skops(model: Any, file: Path) -> Optional[Dict[str, Any]]:
         return None
     try:
         skops.io.dump(model, file)
+        make_reproducible(str(file))
         types = sorted(skops.io.get_untrusted_types(file=file))
         known = all(name.split(".")[0] in SAFE_MODULES for name in types)
         if known:
