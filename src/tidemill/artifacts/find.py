@@ -5,6 +5,7 @@ from __future__ import annotations
 from tidemill.access.model import Actor, Permission
 from tidemill.artifacts import store
 from tidemill.artifacts.model import Artifact, Page
+from tidemill.base import paging
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.site import Site
 
@@ -37,8 +38,8 @@ def list_artifacts(
         raise InvalidInput(f"cannot filter by {', '.join(sorted(unknown))}", remedy=f"use {', '.join(sorted(FILTERS))}")
     if not 1 <= page_size <= MAX_PAGE_SIZE:
         raise InvalidInput(f"page_size is from 1 to {MAX_PAGE_SIZE}")
-    after = store.decode_cursor(page_token)
+    after = paging.key_of(page_token)
     with site.database.read() as connection:
         found = store.page_of_artifacts(connection, actor.namespace_id, wanted, after=after, limit=page_size + 1)
     items = found[:page_size]
-    return Page(items=items, next_page_token=store.encode_cursor(items[-1].id) if len(found) > page_size else None)
+    return Page(items=items, next_page_token=paging.page_token(items[-1].id) if len(found) > page_size else None)

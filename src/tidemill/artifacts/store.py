@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -27,7 +25,6 @@ from sqlalchemy import (
 
 from tidemill.artifacts.model import Artifact, Content, ContentKind, Direction, Edge
 from tidemill.base.database import UtcTime
-from tidemill.base.errors import InvalidInput
 
 metadata = MetaData()
 
@@ -171,21 +168,6 @@ def pin_owners(connection: Connection, namespace_id: str, artifact_id: str) -> l
         .order_by(pin_rows.c.owner)
     )
     return [str(row.owner) for row in rows]
-
-
-def encode_cursor(last_id: str) -> str:
-    """The opaque token of the page after an id."""
-    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
-
-
-def decode_cursor(token: str | None) -> str | None:
-    """The id in a page token; `InvalidInput` when it is none of ours."""
-    if token is None:
-        return None
-    try:
-        return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, ValueError) as problem:
-        raise InvalidInput("page_token is not one that this site gave") from problem
 
 
 def _row(one: Artifact) -> dict[str, Any]:

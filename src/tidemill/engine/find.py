@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from tidemill.access.model import Actor, Permission
 from tidemill.artifacts import Page
+from tidemill.base import paging
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.site import Site
 from tidemill.engine import rows
@@ -41,11 +39,11 @@ def list_runs(
         raise InvalidInput(f"cannot filter by {', '.join(sorted(unknown))}", remedy=f"use {', '.join(sorted(FILTERS))}")
     if not 1 <= page_size <= MAX_PAGE_SIZE:
         raise InvalidInput(f"page_size is from 1 to {MAX_PAGE_SIZE}")
-    after = None if page_token is None else _decode(page_token)
+    after = paging.key_of(page_token)
     with site.database.read() as connection:
         found = rows.runs_page(connection, actor.namespace_id, dict(wanted), after=after, limit=page_size + 1)
     items = found[:page_size]
-    return Page(items=items, next_page_token=_encode(items[-1].id) if len(found) > page_size else None)
+    return Page(items=items, next_page_token=paging.page_token(items[-1].id) if len(found) > page_size else None)
 
 
 def list_tasks(site: Site, actor: Actor, run_id: str) -> list[Task]:
@@ -67,14 +65,3 @@ def list_metrics(site: Site, actor: Actor, run_id: str) -> list[Metric]:
     get_run(site, actor, run_id)
     with site.database.read() as connection:
         return rows.metrics_of(connection, actor.namespace_id, run_id)
-
-
-def _encode(last_id: str) -> str:
-    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
-
-
-def _decode(token: str) -> str:
-    try:
-        return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, ValueError) as problem:
-        raise InvalidInput("page_token is not one that this site gave") from problem

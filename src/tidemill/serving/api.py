@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from starlette.requests import Request
 
 from tidemill.access import Actor
 from tidemill.access.guard import can_read, can_write
+from tidemill.base import paging
 from tidemill.base.errors import InvalidInput
 from tidemill.base.site import Site
 from tidemill.serving.apply import apply_service, delete_service
@@ -133,10 +133,10 @@ def routes(site: Site, source: ModelSource) -> APIRouter:
         page_size: Annotated[int, Query(gt=0, le=500)] = 100,
         page_token: str = "",
     ) -> ServicePage:
-        found = list_services(site, actor, after=_after(page_token), limit=page_size + 1)
+        found = list_services(site, actor, after=paging.key_of(page_token) or "", limit=page_size + 1)
         items = [_view(service, []) for service in found[:page_size]]
         more = len(found) > page_size
-        return ServicePage(items=items, next_page_token=_cursor(items[-1].name) if more else None)
+        return ServicePage(items=items, next_page_token=paging.page_token(items[-1].name) if more else None)
 
     @router.get("/services/{name}")
     def show(name: str, actor: Annotated[Actor, Depends(can_read)]) -> ServiceView:
@@ -261,14 +261,3 @@ def _if_match(request: Request) -> int | None:
     if not text.isdigit():
         raise InvalidInput(f"{text[:40]!r} is no generation", place="header If-Match", remedy="send a number")
     return int(text)
-
-
-def _cursor(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
-
-
-def _after(page_token: str) -> str:
-    try:
-        return base64.b64decode(page_token.encode(), altchars=b"-_", validate=True).decode()
-    except ValueError as problem:
-        raise InvalidInput("is no page token of ours", place="page_token") from problem
