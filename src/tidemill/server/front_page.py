@@ -7,7 +7,7 @@ from html import escape
 ADDRESSES = (
     ("/api/v1", "the control API; its description is at /api/v1/openapi.json (token)"),
     ("/serving/NAMESPACE/SERVICE/v1 and /v2", "predictions"),
-    ("/serving/NAMESPACE/SERVICE/page", "the form of a service, for people"),
+    ("/api/v1/services/SERVICE/page", "the form of a service, for people; tidemill service page SERVICE signs you in"),
     ("/api/v1/healthz", "whether the site answers"),
 )
 
@@ -17,7 +17,7 @@ def front_page() -> str:
     rows = "\n".join(f"<dt><code>{escape(path)}</code></dt><dd>{escape(text)}</dd>" for path, text in ADDRESSES)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Tidemill</title></head>
+<meta name="color-scheme" content="light dark"><title>Tidemill</title></head>
 <body><h1>Tidemill</h1>
 <p>This site takes models from a notebook to approved, traceable predictions.
 On the command line: <code>tidemill --help</code>.</p>

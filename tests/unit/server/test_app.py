@@ -17,6 +17,7 @@ from tidemill.access import local_token
 from tidemill.access.guard import Guard
 from tidemill.platform import Platform
 from tidemill.server.app import OPEN_PATHS, create_app
+from tidemill.server.front_page import ADDRESSES
 
 
 @pytest.fixture
@@ -148,3 +149,12 @@ def test_answers_carry_the_headers_that_close_the_browser(client: TestClient) ->
     assert response.status_code == 200
     assert "unsafe-inline" not in response.headers["content-security-policy"]
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_front_page_names_only_addresses_that_are_there(client: TestClient, owner: dict[str, str]) -> None:
+    known = set(client.get("/api/v1/openapi.json", headers=owner).json()["paths"])
+    known |= {"/api/v1", "/serving/NAMESPACE/SERVICE/v1 and /v2"}  # all routes together; the gateway's
+    page = client.get("/").text
+    for address, _ in ADDRESSES:
+        assert address in page
+        assert address.replace("SERVICE/page", "{name}/page") in known, address
