@@ -8,6 +8,9 @@ from pathlib import Path
 
 
 def test_the_demo_goes_through_its_eight_stations_and_stops_the_site(tmp_path: Path) -> None:
+    # a clone of this project is such a folder: under git, with the demo's folder ignored
+    (tmp_path / ".gitignore").write_text("/demo/\n")
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     done = subprocess.run(
         [sys.executable, "-m", "tidemill", "demo", "--once", "--port", "0", "--folder", str(tmp_path / "demo")],
         capture_output=True,
@@ -29,6 +32,7 @@ def test_the_demo_goes_through_its_eight_stations_and_stops_the_site(tmp_path: P
     ]
     assert done.stdout.count("look closer:") == 8
     assert not (tmp_path / "demo" / ".home" / "site.json").exists(), "the site still runs"
+    assert not list((tmp_path / ".git" / "refs" / "heads").iterdir()), "it committed into somebody's repository"
 
 
 def test_a_folder_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:

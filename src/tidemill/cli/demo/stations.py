@@ -24,7 +24,8 @@ LIVE_SECONDS = 60.0
 
 def data(shell: Shell, _port: int) -> tuple[str, str]:
     """The data becomes a DVC version in git."""
-    version = shell.json("data", "add", "cars.csv", "--git-init")
+    shell.git("init", "--quiet")  # its own: the folder may lie in somebody's repository
+    version = shell.json("data", "add", "cars.csv")
     (shell.folder / ".gitignore").open("a").write("/.home\n/.tidemill-demo\n/cars-later.csv\n/evidence\n")
     shell.git("add", ".gitignore", "pipeline.ipynb", "tidemill.toml")
     shell.git("commit", "--quiet", "-m", "The notebook")
