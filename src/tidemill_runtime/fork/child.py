@@ -1,20 +1,23 @@
-"""The set-up of a forked child: session, signals, streams, descriptors, environment, limits, seeds."""
+"""The inside of a forked child: it leaves the zygote, waits for its program, sets itself up, runs it and ends."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import json
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Mapping, Sequence, Set
+from typing import Any, Dict, List, Mapping, Tuple
 
-from tidemill_runtime.fork.kernel import adopt_orphans, die_with_parent
-from tidemill_runtime.fork.program import EXIT_SET_UP_FAILED, end_process, run_program, seed_generators, stream_lines
+from tidemill_runtime.fork import wire
+from tidemill_runtime.fork.kernel import adopt_orphans, children_of, die_with_parent, thread_count
+from tidemill_runtime.fork.program import EXIT_SET_UP_FAILED, finish, run_program, seed_generators, stream_lines
 
 _RESET_SIGNALS = [
     number
@@ -24,31 +27,50 @@ _RESET_SIGNALS = [
 _CPU_GRACE_SECONDS = 5
 
 
-def become(request: Mapping[str, Any], received: Sequence[int], zygote_pid: int) -> None:
-    """Turn this freshly forked process into the program of `request`; never returns.
+def serve_one(line: socket.socket, zygote_pid: int) -> None:
+    """Turn this freshly forked process into the program that comes on `line`; never returns.
 
-    `request` has program, cwd, env, log, umask, seed, limits {data_bytes, cpu_seconds},
+    The request has program, cwd, env, log, umask, seed, limits {data_bytes, cpu_seconds},
     `descriptor_names`, one for each received descriptor (they stay open, as TIDEMILL_FD_<NAME>), and `modules_file`,
-    where the modules are told that the program imported beyond the zygote's.
+    where the modules are told that the program imported beyond the zygote's. A program that has ended and leaves
+    nothing behind says so on `line`: {"status", "max_rss_bytes"}.
     """
     try:
-        descriptors = dict(zip(request.get("descriptor_names", []), received))
         _leave_zygote(zygote_pid)
-        _set_streams(request["log"])
-        _close_others(list(descriptors.values()))
-        _set_environment(request, descriptors)
-        _set_limits(request.get("limits") or {})
-        seed_generators(int(request["seed"]))
-        gc.enable()
+        _close_others(line.fileno())
+        request, received = _receive(line)
+        descriptors = dict(zip(request.get("descriptor_names", []), received))
+        _set_up(request, descriptors)
+    except wire.Closed:
+        os._exit(0)  # never needed
     except BaseException:  # noqa: BLE001  # this must never run on as a second zygote
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(EXIT_SET_UP_FAILED)
-    known = set(sys.modules)
+    last_known = next(reversed(sys.modules))
     status = run_program(request["program"], descriptors)
     if request.get("modules_file"):
-        _tell_modules(request["modules_file"], known)
-    end_process(status)
+        _tell_modules(request["modules_file"], last_known)
+    status = finish(status)
+    _say_farewell(line, status)
+    os._exit(status)
+
+
+def _receive(line: socket.socket) -> Tuple[Dict[str, Any], List[int]]:
+    reader = wire.Reader(line)
+    while True:
+        for message in reader.receive():
+            return message
+
+
+def _set_up(request: Mapping[str, Any], descriptors: Dict[str, int]) -> None:
+    _set_streams(request["log"])
+    for number in descriptors.values():
+        os.set_inheritable(number, True)
+    _set_environment(request, descriptors)
+    _set_limits(request.get("limits") or {})
+    seed_generators(int(request["seed"]))
+    gc.enable()
 
 
 def _leave_zygote(zygote_pid: int) -> None:
@@ -72,17 +94,16 @@ def _set_streams(log: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    os.close(null)
+    os.close(file)
     stream_lines()
 
 
-def _close_others(kept: List[int]) -> None:
-    keep = {0, 1, 2, *kept}
+def _close_others(kept: int) -> None:
     for name in os.listdir("/proc/self/fd"):
-        if int(name) not in keep:
+        if int(name) > 2 and int(name) != kept:
             with contextlib.suppress(OSError):  # the one that listed them is gone
                 os.close(int(name))
-    for number in kept:
-        os.set_inheritable(number, True)
 
 
 def _set_environment(request: Mapping[str, Any], descriptors: Dict[str, int]) -> None:
@@ -107,16 +128,27 @@ def _set_limits(limits: Mapping[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + _CPU_GRACE_SECONDS))
 
 
-def _tell_modules(path: str, known: Set[str]) -> None:
+def _tell_modules(path: str, last_known: str) -> None:
     """Write which installed modules were imported, in their order; those of the working folder are left out."""
     installed = (sys.prefix, sys.base_prefix)
-    found = []
-    for name, module in list(sys.modules.items()):
-        if name in known or name == "__main__":
-            continue
-        origin = getattr(getattr(module, "__spec__", None), "origin", None)
-        if isinstance(origin, str) and origin.startswith(installed):
+    found: List[str] = []
+    # From the newest back to the last that was there before: to look at the old ones would copy their pages.
+    for name in reversed(list(itertools.takewhile(lambda each: each != last_known, reversed(sys.modules)))):
+        origin = getattr(getattr(sys.modules[name], "__spec__", None), "origin", None)
+        if name != "__main__" and isinstance(origin, str) and origin.startswith(installed):
             found.append(name)
     if found:
         with contextlib.suppress(OSError), open(path, "w", encoding="utf-8") as file:  # only speed depends on it
             json.dump(found, file)
+
+
+def _say_farewell(line: socket.socket, status: int) -> None:
+    """Tell the zygote the end before the kernel has cleared away this process, which takes milliseconds.
+
+    Only where nothing else can still be writing: no other thread, no descendant.
+    """
+    if thread_count() > 1 or children_of(os.getpid()):
+        return
+    used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    with contextlib.suppress(OSError):  # the program closed it, or the zygote is gone: it will be told by wait()
+        wire.send_message(line, {"status": status, "max_rss_bytes": used * 1024})

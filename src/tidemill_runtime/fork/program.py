@@ -95,16 +95,18 @@ def _status_of(ending: SystemExit) -> int:
     return 1
 
 
-def end_process(status: int) -> None:
-    """End as the interpreter would (threads joined, exit functions run, streams flushed), then leave at once."""
+def finish(status: int) -> int:
+    """End as the interpreter would, short of leaving: threads joined, exit functions run, streams flushed.
+
+    What is left to do is `os._exit` with the status returned.
+    """
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # joins as Py_FinalizeEx does; by hand a loky step hung
         atexit._run_exitfuncs()
     except BaseException:  # noqa: BLE001  # an exit function that fails must not keep the process from ending
         traceback.print_exc()
         status = status or 1
-    status = _flush(status)
-    os._exit(status)
+    return _flush(status)
 
 
 def _flush(status: int) -> int:

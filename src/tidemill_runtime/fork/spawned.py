@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from tidemill_runtime.fork.program import end_process, run_program, seed_generators, stream_lines
+from tidemill_runtime.fork.program import finish, run_program, seed_generators, stream_lines
 
 
 def main() -> None:
@@ -17,4 +17,4 @@ def main() -> None:
     descriptors = {name: int(os.environ["TIDEMILL_FD_" + name.upper()]) for name in request["descriptor_names"]}
     stream_lines()
     seed_generators(int(request["seed"]))
-    end_process(run_program(request["program"], descriptors))
+    os._exit(finish(run_program(request["program"], descriptors)))

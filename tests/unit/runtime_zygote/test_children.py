@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import json, os, signal, sys
 print(json.dumps({
     "session": os.getsid(0) == os.getpid(), "group": os.getpgrp() == os.getpid(), "cwd": os.getcwd(),
     "stdin": sys.stdin.read(), "argv": sys.argv[1:], "home": os.environ["HOME"], "umask": os.umask(0),
-    "fds": sorted(os.listdir("/proc/self/fd"))[:-1], "first": sys.path[0],
+    "fds": [fd if int(fd) < 3 else "line" for fd in sorted(os.listdir("/proc/self/fd"))[:-1]], "first": sys.path[0],
     "int": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
     "chld": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
     "term": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
@@ -40,7 +41,7 @@ print(json.dumps({
         "argv": [],
         "home": str(nursery.folder),
         "umask": 0o022,
-        "fds": ["0", "1", "2"],
+        "fds": ["0", "1", "2", "line"],
         "first": str(nursery.folder),
         "int": True,
         "chld": True,
@@ -199,11 +200,41 @@ def test_a_log_that_cannot_be_written_fails_the_program_and_not_the_zygote(nurse
     assert nursery.run("pass")[0].status == 0
 
 
-def test_many_forks_leave_nothing_behind(nursery: Any) -> None:
+def test_many_forks_leave_nothing_behind(nursery: Any, until: Callable[..., None]) -> None:
     nursery.run("pass")
     (zygote,) = nursery.launcher._zygotes.values()
+    until(lambda: len(kernel.children_of(zygote.pid)) == 1)  # the one forked ahead
     descriptors = len(os.listdir(f"/proc/{zygote.pid}/fd"))
     for _ in range(60):
         assert nursery.run("pass")[0].status == 0
+    until(lambda: len(kernel.children_of(zygote.pid)) == 1)
     assert len(os.listdir(f"/proc/{zygote.pid}/fd")) == descriptors
-    assert kernel.children_of(zygote.pid) == []
+
+
+def test_the_next_program_is_the_child_that_was_forked_ahead(nursery: Any, until: Callable[..., None]) -> None:
+    assert nursery.run("pass")[0].status == 0
+    (zygote,) = nursery.launcher._zygotes.values()
+    until(lambda: len(kernel.children_of(zygote.pid)) == 1)
+    (spare,) = kernel.children_of(zygote.pid)
+    assert nursery.run("import os; print(os.getpid())")[1] == f"{spare}\n"
+
+
+def test_a_child_forked_ahead_that_dies_is_replaced(nursery: Any, until: Callable[..., None]) -> None:
+    assert nursery.run("pass")[0].status == 0
+    (zygote,) = nursery.launcher._zygotes.values()
+    until(lambda: len(kernel.children_of(zygote.pid)) == 1)
+    (spare,) = kernel.children_of(zygote.pid)
+    os.kill(spare, signal.SIGKILL)
+    exited, log = nursery.run("import os; print(os.getpid())")
+    assert (exited.status, log == f"{spare}\n") == (0, False)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_the_status_is_told_with_a_thread_or_a_process_left_over_too(nursery: Any, status: int) -> None:
+    for left in (
+        "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+        "import subprocess; subprocess.Popen(['sleep', '60'])",
+        "pass",
+    ):
+        exited, _ = nursery.run(f"{left}\nimport sys; sys.exit({status})")
+        assert (exited.status, exited.signal, exited.max_rss_bytes > 1_000_000) == (status, None, True)
