@@ -52,13 +52,17 @@ def fork_nursling() -> Nursling:
     """Fork a child that waits for a program; OSError when the system has no room for one."""
     zygote_pid = os.getpid()
     ours, theirs = socket.socketpair()
+    # one that comes before the child has taken off the zygote's handlers waits, and is not lost on them
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     try:
         pid = os.fork()
+        if pid == 0:
+            child.serve_one(theirs, zygote_pid)
     except OSError:
         ours.close()
         theirs.close()
         raise
-    if pid == 0:
-        child.serve_one(theirs, zygote_pid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     theirs.close()
     return Nursling(pid, ours)

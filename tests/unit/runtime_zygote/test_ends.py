@@ -58,6 +58,13 @@ def test_one_program_is_killed_and_its_sibling_goes_on(nursery: Any, until: Call
     assert nursery.wait(second)[0].status == 0
 
 
+def test_a_program_that_is_told_to_end_as_soon_as_it_is_started_ends(nursery: Any) -> None:
+    for _ in range(20):
+        request = nursery.start("import time; time.sleep(60)")
+        nursery.launcher.kill(request.key, signal.SIGTERM)
+        assert nursery.wait(request)[0].signal == signal.SIGTERM
+
+
 def test_a_zygote_that_dies_is_told_and_a_new_one_takes_its_place(nursery: Any, until: Callable[..., None]) -> None:
     request = nursery.start(GRANDCHILDREN + "time.sleep(60)")
     grandchild = _grandchild(nursery, until)
