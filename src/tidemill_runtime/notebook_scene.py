@@ -29,7 +29,8 @@ def enter_notebook(program: Dict[str, Any], parameters: Mapping[str, Any], folde
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(source, encoding="utf-8")
     sys.path.insert(0, str(folder))
-    session.names.update({name: value for name, value in parameters.items() if name in read.parameters})
+    given = {name: read.parameter_port(name) for name in read.parameters}
+    session.names.update({name: parameters[port] for name, port in given.items() if port in parameters})
     for cell in (*read.prelude, *read.imports):
         session.run(cell.code, cell.cell)
     tops = sorted({relative.split("/")[0].split(".")[0] for relative in read.modules})

@@ -1,4 +1,4 @@
-"""`tidemill notebook`: a notebook's steps, and tags for one that has none."""
+"""`tidemill notebook`: a notebook's steps, tags for one that has none, and its pipeline as a module of `kfp`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the noun to the command tree."""
     notebook = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Notebooks and their steps.")
-    for verb in (show, split):
+    for verb in (show, split, eject):
         notebook.command()(verb)
     app.add_typer(notebook, name="notebook")
 
@@ -80,6 +80,35 @@ def split(
     say(f"wrote {target}; next: tidemill run {target}")
 
 
+def eject(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A notebook; the project's own when not given.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The new module, - to print it; NAME_pipeline.py if not given."),
+    ] = None,
+) -> None:
+    """Write a notebook's pipeline as a readable module of the kfp SDK, which compiles to the same pipeline.
+
+    From then on the module stands for itself: nothing that changes in it goes back to the notebook.
+
+    Examples: tidemill notebook eject; tidemill notebook eject churn.ipynb -o churn_pipeline.py
+    """
+    from tidemill.notebooks import eject as module_of
+    from tidemill.project.prepare import prepare
+
+    compiled = _notebook(prepare(file, {}))
+    text = module_of(compiled)
+    if output is not None and str(output) == "-":
+        say(text.rstrip("\n"))
+        return
+    target = _new_file(output or Path(f"{compiled.name.replace('-', '_')}_pipeline.py"), ".py", "a Python module")
+    _write(target, text.encode("utf-8"))
+    _say_remarks(compiled)
+    say(f"wrote {target}; next: kfp dsl compile --py {target} --output {target.with_suffix('.yaml')}")
+
+
 def _notebook(prepared: Prepared) -> CompiledNotebook:
     if prepared.notebook is None:
         raise InvalidInput(
@@ -96,11 +125,17 @@ def _target(file: Path, output: Path | None, *, in_place: bool) -> Path:
         raise InvalidInput("-o and --in-place name two places", remedy="give one of them")
     if in_place:
         return file.resolve()  # the file behind a link, not the link
-    target = output or file.with_name(f"{file.stem}-steps.ipynb")
-    if target.suffix != ".ipynb":
-        raise InvalidInput("is no name for a notebook", place=str(target), remedy="let it end in .ipynb")
+    return _new_file(
+        output or file.with_name(f"{file.stem}-steps.ipynb"), ".ipynb", "a notebook", remedy=", or --in-place"
+    )
+
+
+def _new_file(target: Path, suffix: str, kind: str, *, remedy: str = "") -> Path:
+    """A path that can be written to; refuses one that is there already."""
+    if target.suffix != suffix:
+        raise InvalidInput(f"is no name for {kind}", place=str(target), remedy=f"let it end in {suffix}")
     if target.exists():
-        raise Conflict("is there already", place=str(target), remedy="another name with -o, or --in-place")
+        raise Conflict("is there already", place=str(target), remedy=f"another name with -o{remedy}")
     if not target.parent.is_dir():
         raise NotFound("there is no such folder", place=str(target.parent), remedy="make it, or another name with -o")
     return target

@@ -4,6 +4,7 @@ Imports neither FastAPI nor SQLAlchemy, so that a compile starts at once. The no
 """
 
 from tidemill.notebooks.compile import compile_notebook
+from tidemill.notebooks.eject import eject
 from tidemill.notebooks.fitted import Fitted, find_fitted
 from tidemill.notebooks.model import Cell, CompiledNotebook, Notebook, Remark
 from tidemill.notebooks.read import read_notebook
@@ -19,6 +20,7 @@ __all__ = [
     "Remark",
     "Split",
     "compile_notebook",
+    "eject",
     "find_fitted",
     "read_notebook",
     "split_notebook",

@@ -30,6 +30,8 @@ def data_files(analysis: Analysis, flow: StepFlow, folder: Path) -> tuple[str, .
 def _is_data(folder: Path, name: str) -> bool:
     if not name or len(name) > MAX_NAME or "\n" in name or "\0" in name or Path(name).is_absolute():
         return False
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return False  # half a character: a text, and no file system takes it
     path = folder / name
     inside = path.resolve().is_relative_to(folder.resolve())
     # a file that has a version belongs to the notebook, too, when its content is not pulled yet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 import shlex
 from dataclasses import dataclass, field
 
@@ -60,8 +61,8 @@ class Outline:
 
 
 def task_name(step: str) -> str:
-    """The name of a step as Kubeflow takes it: lower case with dashes, `load_data` → `load-data`."""
-    return step.lower().replace("_", "-").strip("-")
+    """The name of a step as Kubeflow takes it: lower case with single dashes, `load_data` → `load-data`."""
+    return re.sub("[-_]+", "-", step.lower()).strip("-")
 
 
 def outline(notebook: Notebook) -> Outline:

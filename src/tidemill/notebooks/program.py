@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from tidemill.notebooks.analysis import Analysis, StepFlow
@@ -12,21 +11,11 @@ from tidemill.notebooks.facts import Facts
 from tidemill.notebooks.flow import FlowRecorder
 from tidemill.notebooks.magics import PreparedCell
 from tidemill.notebooks.metrics import metric_names
+from tidemill.notebooks.wiring import Wiring
 
 SCHEMA_VERSION = 1
 MAX_ARGUMENT_BYTES = 96 * 1024
 """Linux takes at most 128 KiB in one argument of a command line."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
-    """Names of a step's artifacts on the wire that are not variables, None when it has none of the kind."""
-
-    report: str | None = None
-    metrics: str | None = None
-    random_input: str | None = None
-    random_output: str | None = None
-    known: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def step_program(analysis: Analysis, flow: StepFlow, wiring: Wiring, modules: dict[str, str]) -> dict[str, Any]:
@@ -54,7 +43,14 @@ def step_program(analysis: Analysis, flow: StepFlow, wiring: Wiring, modules: di
     }
     if modules:
         program["modules"] = modules
+    ports = {"artifacts": _renamed(wiring.artifacts), "parameters": _renamed(wiring.parameters)}
+    if any(ports.values()):
+        program["ports"] = {kind: renamed for kind, renamed in ports.items() if renamed}
     return program
+
+
+def _renamed(ports: dict[str, str]) -> dict[str, str]:
+    return {variable: port for variable, port in ports.items() if port != variable}
 
 
 def _cell(prepared: PreparedCell) -> dict[str, Any]:

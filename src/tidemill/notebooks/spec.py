@@ -11,8 +11,9 @@ from tidemill.notebooks.analysis import Analysis, StepFlow
 from tidemill.notebooks.kinds import ARTIFACT, artifact_types
 from tidemill.notebooks.outline import task_name
 from tidemill.notebooks.parameters import Parameter
-from tidemill.notebooks.program import Wiring, program_arguments, step_program
+from tidemill.notebooks.program import program_arguments, step_program
 from tidemill.notebooks.random_state import random_chain
+from tidemill.notebooks.wiring import Wiring, wire
 
 RUNTIME_REQUIREMENT = "tidemill-runtime==0.1.0"
 SDK_VERSION = "tidemill-0.1.0"
@@ -37,14 +38,15 @@ def make_spec(analysis: Analysis, target: Target) -> dict[str, Any]:
     executors: dict[str, Any] = {}
     tasks: dict[str, Any] = {}
     types = {name: artifact_types(flow.step) for name, flow in analysis.flows.items()}
+    wirings = {name: wire(flow, chain) for name, flow in analysis.flows.items()}
     used: set[str] = set()
     for name, flow in analysis.flows.items():
-        wiring = _wiring(flow, chain)
+        wiring = wirings[name]
         used |= flow.parameters
         task = flow.step.task
         components[f"comp-{task}"] = _component(analysis, flow, wiring, types)
         executors[f"exec-{task}"] = {"container": _container(analysis, flow, wiring, target)}
-        tasks[task] = _task(analysis, flow, wiring, chain.get(name))
+        tasks[task] = _task(analysis, flow, wirings, chain.get(name))
     root: dict[str, Any] = {"dag": {"tasks": tasks}}
     if analysis.parameters:
         root["inputDefinitions"] = {
@@ -63,23 +65,6 @@ def make_spec(analysis: Analysis, target: Target) -> dict[str, Any]:
         "schemaVersion": "2.1.0",
         "sdkVersion": SDK_VERSION,
     }
-
-
-def _wiring(flow: StepFlow, chain: dict[str, str]) -> Wiring:
-    taken = flow.outputs | set(flow.inputs) | flow.parameters
-    step = flow.step
-
-    def free(name: str) -> str:
-        return name if name not in taken else free(f"notebook_{name}")
-
-    before = step.name in chain
-    after = step.name in chain.values()
-    return Wiring(
-        report=free("report") if step.tags.options.get("report", True) else None,
-        metrics=free("metrics") if step.metric_cells else None,
-        random_input=free("random_state") if before else None,
-        random_output=free("random_state") if after else None,
-    )
 
 
 def _definition(parameter: Parameter, *, default: bool) -> dict[str, Any]:
@@ -105,7 +90,9 @@ def _artifact(schema: str) -> dict[str, Any]:
 
 def _component(analysis: Analysis, flow: StepFlow, wiring: Wiring, types: dict[str, dict[str, str]]) -> dict[str, Any]:
     made: dict[str, Any] = {"executorLabel": f"exec-{flow.step.task}"}
-    taken = {name: _artifact(types[producer].get(name, ARTIFACT)) for name, producer in flow.inputs.items()}
+    taken = {
+        wiring.artifacts[name]: _artifact(types[producer].get(name, ARTIFACT)) for name, producer in flow.inputs.items()
+    }
     given = {name: _artifact(types[flow.step.name].get(name, ARTIFACT)) for name in flow.outputs}
     if wiring.random_input:
         taken[wiring.random_input] = _artifact(ARTIFACT)
@@ -118,7 +105,9 @@ def _component(analysis: Analysis, flow: StepFlow, wiring: Wiring, types: dict[s
     if taken:
         inputs["artifacts"] = taken
     if flow.parameters:
-        inputs["parameters"] = {name: _definition(analysis.parameters[name], default=False) for name in flow.parameters}
+        inputs["parameters"] = {
+            wiring.parameters[name]: _definition(analysis.parameters[name], default=False) for name in flow.parameters
+        }
     if inputs:
         made["inputDefinitions"] = inputs
     if given:
@@ -165,22 +154,19 @@ def _resources(flow: StepFlow) -> dict[str, Any]:
     return made
 
 
-def _task(analysis: Analysis, flow: StepFlow, wiring: Wiring, drew_before: str | None) -> dict[str, Any]:
+def _task(analysis: Analysis, flow: StepFlow, wirings: dict[str, Wiring], drew_before: str | None) -> dict[str, Any]:
+    wiring = wirings[flow.step.name]
     task = {other.name: other.task for other in analysis.outline.steps}
     options = flow.step.tags.options
     inputs: dict[str, Any] = {}
-    artifacts = {name: _from_task(task[producer], name) for name, producer in flow.inputs.items()}
-    if wiring.random_input and drew_before:
-        source = analysis.flows[drew_before]
-        taken = source.outputs | set(source.inputs) | source.parameters
-        name = "random_state"
-        while name in taken:
-            name = f"notebook_{name}"
-        artifacts[wiring.random_input] = _from_task(task[drew_before], name)
+    artifacts = {wiring.artifacts[name]: _from_task(task[producer], name) for name, producer in flow.inputs.items()}
+    given = wirings[drew_before].random_output if drew_before else None
+    if wiring.random_input and drew_before and given:
+        artifacts[wiring.random_input] = _from_task(task[drew_before], given)
     if artifacts:
         inputs["artifacts"] = artifacts
     if flow.parameters:
-        inputs["parameters"] = {name: {"componentInputParameter": name} for name in flow.parameters}
+        inputs["parameters"] = {wiring.parameters[name]: {"componentInputParameter": name} for name in flow.parameters}
     made: dict[str, Any] = {
         "cachingOptions": {"enableCache": True} if options.get("cache", True) else {},
         "componentRef": {"name": f"comp-{flow.step.task}"},

@@ -34,11 +34,12 @@ def _step(compiled: CompiledNotebook, name: str) -> NotebookStep:
     tasks = compiled.spec["root"]["dag"]["tasks"]
     names = {task: tasks[task]["taskInfo"]["name"] for task in compiled.source_map}
     task = tasks[name]
+    given = task.get("inputs", {}).get("parameters", {})
     takes: dict[str, str] = {}
-    for variable, binding in task.get("inputs", {}).get("artifacts", {}).items():
-        producer = binding.get("taskOutputArtifact", {}).get("producerTask")
-        if producer in names:  # the others are importers of data files
-            takes[variable] = names[producer]
+    for binding in task.get("inputs", {}).get("artifacts", {}).values():
+        output = binding["taskOutputArtifact"]
+        if output["producerTask"] in names:  # the others are importers of data files
+            takes[output["outputArtifactKey"]] = names[output["producerTask"]]  # an output is called as its variable
     outputs = compiled.spec["components"][f"comp-{name}"].get("outputDefinitions", {}).get("artifacts", {})
     waits = {names[other] for other in task.get("dependentTasks", ()) if other in names}
     return NotebookStep(
@@ -47,7 +48,7 @@ def _step(compiled: CompiledNotebook, name: str) -> NotebookStep:
         cells=compiled.source_map[name],
         takes=dict(sorted(takes.items())),
         gives=tuple(sorted(outputs)),
-        parameters=tuple(sorted(task.get("inputs", {}).get("parameters", {}))),
+        parameters=tuple(sorted(binding["componentInputParameter"] for binding in given.values())),
         files=compiled.files.get(name, ()),
         after=tuple(sorted(waits - set(takes.values()))),
     )

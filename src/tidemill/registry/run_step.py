@@ -52,7 +52,7 @@ def step_of(site: Site, run: Run, task: Task) -> StepFacts:
             place=f"run {run.id}",
             remedy="run the pipeline again, then register its model",
         )
-    return StepFacts(lock=found, program=_program(command), parameters=task.parameters)
+    return StepFacts(lock=found, program=program_of(command), parameters=task.parameters)
 
 
 def component_of(pipeline: Pipeline, task_path: str) -> Component:
@@ -67,8 +67,10 @@ def component_of(pipeline: Pipeline, task_path: str) -> Component:
     return component
 
 
-def _program(command: StepCommand) -> dict[str, Any] | None:
+def program_of(command: StepCommand) -> dict[str, Any] | None:
+    """The program of a notebook's step, None for a command of another kind."""
     if command.kind is not StepKind.RUNTIME or "--program" not in command.argv[:-1]:
         return None
-    found = json.loads(command.argv[command.argv.index("--program") + 1])
+    parts = [text for word, text in zip(command.argv, command.argv[1:], strict=False) if word == "--program"]
+    found = json.loads("".join(parts))
     return found if isinstance(found, dict) else None

@@ -28,7 +28,10 @@ class Output:
 
 @dataclass(frozen=True)
 class StepProgram:
-    """One step of a notebook; the last four are names of artifacts, None when the step has none of the kind."""
+    """One step of a notebook; the last four are names of artifacts, None when the step has none of the kind.
+
+    `ports` names the inputs of the component, by variable, that are not called as their variable is.
+    """
 
     notebook: str
     step: str
@@ -42,10 +45,19 @@ class StepProgram:
     metrics: Tuple[str, ...]
     watched: Tuple[str, ...]
     modules: Mapping[str, str]
+    ports: Mapping[str, Mapping[str, str]]
     report: Optional[str]
     metrics_artifact: Optional[str]
     random_input: Optional[str]
     random_output: Optional[str]
+
+    def artifact_port(self, variable: str) -> str:
+        """The input artifact that brings a variable."""
+        return self.ports.get("artifacts", {}).get(variable, variable)
+
+    def parameter_port(self, variable: str) -> str:
+        """The input parameter that brings a variable."""
+        return self.ports.get("parameters", {}).get(variable, variable)
 
 
 def read_program(data: Dict[str, Any]) -> StepProgram:
@@ -68,6 +80,7 @@ def read_program(data: Dict[str, Any]) -> StepProgram:
         metrics=tuple(data["metrics"]),
         watched=tuple(data.get("watched", ())),
         modules=data.get("modules", {}),
+        ports=data.get("ports", {}),
         report=artifacts.get("report"),
         metrics_artifact=artifacts.get("metrics"),
         random_input=artifacts.get("random_input"),

@@ -31,7 +31,7 @@ class Variables:
     def bind_parameters(self) -> None:
         """Put the parameters of the run into the namespace; one that was left out is None."""
         for name, kind in self._program.parameters.items():
-            value = self._wire.parameters.get(name)
+            value = self._wire.parameters.get(self._program.parameter_port(name))
             convert = _PARAMETER_TYPES.get(kind)
             self._session.names[name] = convert(value) if convert is not None and value is not None else value
 
@@ -51,7 +51,7 @@ class Variables:
         scene = self._scene()
         same: Dict[str, Any] = {}
         for name in self._program.inputs:
-            metadata = self._wire.input_metadata(name)
+            metadata = self._wire.input_metadata(self._program.artifact_port(name))
             identity = metadata.get("identity")
             value = same[identity] if identity in same else self._load_one(name, scene)
             if identity is not None:
@@ -65,11 +65,11 @@ class Variables:
                 self._session.names.setdefault(name, value)
 
     def _load_one(self, name: str, scene: Scene) -> Any:
-        path = self._wire.input_path(name)
+        path = self._wire.input_path(self._program.artifact_port(name))
         if path is None:
             raise VariableError(f"the variable `{name}` was not handed to the step {self._program.step}")
         try:
-            return load_value(path, self._wire.input_metadata(name), scene)
+            return load_value(path, self._wire.input_metadata(self._program.artifact_port(name)), scene)
         except NotCarried as problem:
             raise VariableError(f"the variable `{name}` cannot be loaded: {problem}") from problem
 
@@ -77,11 +77,11 @@ class Variables:
         """Raise `VariableError` when an input that other steps take too was changed in place unseen."""
         scene = self._scene()
         for name in self._program.watched:
-            path = self._wire.input_path(name)
+            path = self._wire.input_path(self._program.artifact_port(name))
             value = self._session.names.get(name, UNBOUND)
             if path is None or value is UNBOUND or isinstance(value, _IMMUTABLE):
                 continue
-            metadata = self._wire.input_metadata(name)
+            metadata = self._wire.input_metadata(self._program.artifact_port(name))
             if metadata.get("python_type") != type_name(value):
                 continue  # bound anew
             if not is_unchanged(value, path, metadata, scene):
@@ -103,7 +103,7 @@ class Variables:
                 metadata = save_value(value, path, self._scene(output.known))
             except OSError as problem:
                 raise VariableError(
-                    f"`{output.name}` of type {type_name(value)} cannot be stored: the disk of the home is full"
+                    f"`{output.name}` of type {type_name(value)} cannot be stored: {problem.strerror or problem}"
                 ) from problem
             except NotCarried as problem:
                 raise VariableError(

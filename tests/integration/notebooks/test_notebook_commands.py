@@ -114,3 +114,11 @@ def test_a_pipeline_is_not_shown_as_a_notebook(folder: Folder) -> None:
     folder("compile", "own.ipynb")
     refused = folder("notebook", "show", "own.yaml", expect=2)
     assert "is a pipeline, not a notebook" in refused.stderr
+
+
+def test_a_pipeline_is_ejected_as_a_module_that_is_not_written_over(folder: Folder) -> None:
+    assert "wrote own_pipeline.py" in folder("notebook", "eject", "own.ipynb").stdout
+    module = (folder.path / "own_pipeline.py").read_text()
+    assert '@dsl.pipeline(name="own")' in module
+    assert "is there already" in folder("notebook", "eject", "own.ipynb", expect=5).stderr
+    assert (folder.path / "own_pipeline.py").read_text() == module

@@ -38,7 +38,8 @@ def compiled(folder: Path, *cells: TextCell, **options: Any) -> CompiledNotebook
 def inputs(made: CompiledNotebook, task: str) -> dict[str, str]:
     """The variables that a task takes, each with the task that makes it."""
     artifacts = made.spec["root"]["dag"]["tasks"][task].get("inputs", {}).get("artifacts", {})
-    return {name: binding["taskOutputArtifact"]["producerTask"] for name, binding in sorted(artifacts.items())}
+    taken = sorted((one["taskOutputArtifact"] for one in artifacts.values()), key=lambda one: one["outputArtifactKey"])
+    return {one["outputArtifactKey"]: one["producerTask"] for one in taken}
 
 
 def outputs(made: CompiledNotebook, task: str) -> list[str]:
@@ -49,7 +50,8 @@ def outputs(made: CompiledNotebook, task: str) -> list[str]:
 
 def parameters(made: CompiledNotebook, task: str) -> list[str]:
     """The pipeline parameters that a task takes."""
-    return sorted(made.spec["root"]["dag"]["tasks"][task].get("inputs", {}).get("parameters", {}))
+    given = made.spec["root"]["dag"]["tasks"][task].get("inputs", {}).get("parameters", {})
+    return sorted(binding["componentInputParameter"] for binding in given.values())
 
 
 def program(made: CompiledNotebook, task: str) -> dict[str, Any]:
