@@ -60,6 +60,12 @@ class Conflict(TidemillError):
     code, http_status, exit_status = "conflict", 409, 5
 
 
+class StillAtWork(Conflict):
+    """The very same request came before and has no answer yet."""
+
+    code = "still_at_work"
+
+
 class TooLarge(TidemillError):
     """More bytes than the limit that the message names."""
 

@@ -26,6 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from tidemill.base.clock import Clock
 from tidemill.base.database import UtcTime
 from tidemill.base.ids import Ids
+from tidemill.base.repeats import note_done
 
 metadata = MetaData()
 
@@ -92,8 +93,10 @@ def append_event(
 ) -> int:
     """Write an event in the caller's transaction and return its number.
 
-    Numbers follow commit order: the counter row is locked from here to the commit.
+    Numbers follow commit order: the counter row is locked from here to the commit. A request with an idempotency key
+    remembers the event; `Conflict` when another attempt of the request took over meanwhile.
     """
+    note_done(connection, kind, subject_id)
     counted = _count(connection) or _first_count(connection)
     connection.execute(
         insert(event_rows).values(

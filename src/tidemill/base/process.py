@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -22,3 +23,13 @@ def is_alive(pid: int, ticks: int | None) -> bool:
     """True when the process with this id is still the one that started at `ticks`."""
     now = start_ticks(pid)
     return now is not None and (ticks is None or now == ticks)
+
+
+def this_host() -> str:
+    """What must be equal for two process ids to be comparable: the boot and the pid namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    boot_id = boot.read_text().strip() if boot.exists() else os.uname().nodename
+    try:
+        return f"{boot_id}/{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return boot_id

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from tidemill.base.errors import (
     InvalidInput,
     NotFound,
     RunFailed,
+    StillAtWork,
     StorageFull,
     TidemillError,
     TooLarge,
@@ -25,6 +25,7 @@ from tidemill.base.errors import (
     Unavailable,
 )
 from tidemill.base.process import is_alive
+from tidemill.cli.asking import ask_until_answered
 from tidemill.platform import Platform
 
 _ERRORS: dict[str, type[TidemillError]] = {
@@ -35,6 +36,7 @@ _ERRORS: dict[str, type[TidemillError]] = {
         InvalidInput,
         NotFound,
         RunFailed,
+        StillAtWork,
         StorageFull,
         TooLarge,
         Unauthenticated,
@@ -70,16 +72,17 @@ class Connection:
         return self._json("GET", route, params=asked)
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON of a POST below `/api/v1`, with an idempotency key of its own."""
-        return self._json("POST", path, json=dict(body or {}), headers={"Idempotency-Key": str(uuid.uuid4())})
+        """The JSON of a POST below `/api/v1`; like every request that changes something it has a key of its own, and
+        is repeated with it when its server died."""
+        return self._json("POST", path, json=dict(body or {}), headers=_new_key())
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON of a PUT below `/api/v1`."""
-        return self._json("PUT", path, json=dict(body))
+        return self._json("PUT", path, json=dict(body), headers=_new_key())
 
     def delete(self, path: str) -> Any:
         """The JSON of a DELETE below `/api/v1`."""
-        return self._json("DELETE", path)
+        return self._json("DELETE", path, headers=_new_key())
 
     def content(self, path: str) -> bytes:
         """The bytes of a GET below `/api/v1`."""
@@ -137,11 +140,10 @@ class Connection:
         if self._live is not None:
             transport, base = httpx.HTTPTransport(uds=str(self._live["socket"])), "http://tidemill"
         with httpx.Client(transport=transport, base_url=base, timeout=TIMEOUT_SECONDS) as client:
-            if method == "GET":
-                # a server that was killed while it answered: the next one takes the connection waiting in the socket
-                with contextlib.suppress(httpx.ReadError, httpx.RemoteProtocolError):
-                    return client.request(method, target, **arguments)
-            return client.request(method, target, **arguments)
+            return ask_until_answered(
+                lambda: client.request(method, target, **arguments),
+                is_site_there=lambda: bool(self._url) or live_site(self._platform) is not None,
+            )
 
     async def _ask_embedded(self, method: str, target: str, **arguments: Any) -> httpx.Response:
         from tidemill.server.app import create_app
@@ -159,6 +161,10 @@ def live_site(platform: Platform) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return told if is_alive(int(told["pid"]), told.get("start_ticks")) else None
+
+
+def _new_key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
 
 
 def _error_of(response: httpx.Response) -> TidemillError:

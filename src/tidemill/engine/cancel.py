@@ -7,6 +7,7 @@ from sqlalchemy import update
 from tidemill.access.model import Actor, Permission
 from tidemill.base.errors import Conflict, NotFound
 from tidemill.base.events import append_event
+from tidemill.base.repeats import was_done
 from tidemill.base.site import Site
 from tidemill.engine import rows
 from tidemill.engine.find import get_run
@@ -20,6 +21,8 @@ def cancel_run(site: Site, actor: Actor, run_id: str) -> Run:
     A run that is CANCELING already stays so. Raises `NotFound`, `Conflict` when it has ended, `Forbidden`.
     """
     actor.demand(Permission.WRITE)
+    if was_done("run.canceling", run_id):
+        return get_run(site, actor, run_id)
     with site.database.write() as connection:
         row = rows.run_row(connection, actor.namespace_id, run_id)
         if row is None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from tidemill.base.errors import Conflict
 from tidemill.base.leases import SITE_WIDE
-from tidemill.base.process import is_alive, start_ticks
+from tidemill.base.process import is_alive, start_ticks, this_host
 from tidemill.base.site import Site
 from tidemill.engine.model import State
 from tidemill.engine.store import run_rows, worker_rows
@@ -59,16 +58,6 @@ def demand_claim(connection: Connection, claim: Claim, guards: Guards) -> None:
             f"worker {claim.worker_id} no longer holds this run (token {claim.fencing_token}, now {current})",
             place=f"run {claim.run_id}",
         )
-
-
-def this_host() -> str:
-    """What must be equal for two process ids to be comparable: the boot and the pid namespace."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    boot_id = boot.read_text().strip() if boot.exists() else os.uname().nodename
-    try:
-        return f"{boot_id}/{os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return boot_id
 
 
 def register_worker(site: Site, worker_id: str) -> None:

@@ -11,6 +11,7 @@ from tidemill.access.model import Actor, Permission
 from tidemill.artifacts.record import forget_edges
 from tidemill.base.errors import Conflict, NotFound
 from tidemill.base.events import append_event
+from tidemill.base.repeats import was_done
 from tidemill.base.site import Site
 from tidemill.engine import rows
 from tidemill.engine.find import get_run
@@ -30,6 +31,8 @@ def resume_run(site: Site, actor: Actor, run_id: str) -> Run:
     `Conflict` when the run is at work or succeeded, `Forbidden`.
     """
     actor.demand(Permission.WRITE)
+    if was_done("run.resumed", run_id):
+        return get_run(site, actor, run_id)
     with site.database.read() as connection:
         row = _run(connection, actor, run_id)
         text = read_spec(connection, row["spec_digest"], namespace_id=actor.namespace_id)

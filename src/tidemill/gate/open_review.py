@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, InvalidInput
+from tidemill.base.repeats import subject_done
 from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.checks import Check, find_checks, required_checks
@@ -48,6 +49,12 @@ def open_review(
     policy = parse_policy(request.policy.to_json())
     check_policy(policy, environment=request.environment)
     usable = find_checks(policy) if checks is None else checks
+    review_id = subject_done("review.opened") or _open(site, actor, request, policy)
+    run_checks(site, actor.namespace_id, review_id, checks=usable)
+    return get_review(site, actor, review_id)
+
+
+def _open(site: Site, actor: Actor, request: ReviewRequest, policy: Policy) -> str:
     version = get_version(site, actor, request.model_version_id)
     if version.state is not VersionState.READY:
         raise Conflict(f"{version.label} is {version.state}", remedy="ask for a version that is ready")
@@ -65,8 +72,7 @@ def open_review(
             "policy_digest": review.policy_digest,
         }
         record(connection, site, key, actor, Happening("review.opened", review.id, data))
-    run_checks(site, actor.namespace_id, review.id, checks=usable)
-    return get_review(site, actor, review.id)
+    return review.id
 
 
 def _new_review(site: Site, actor: Actor, request: ReviewRequest, policy: Policy, version: ModelVersion) -> Review:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, Forbidden, InvalidInput
+from tidemill.base.repeats import was_done
 from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.find import get_review, review_in
@@ -42,6 +43,8 @@ def withdraw(site: Site, actor: Actor, review_id: str) -> Review:
 
 
 def _close(site: Site, actor: Actor, review_id: str, state: ReviewState, reason: str | None) -> Review:
+    if was_done(f"review.{state.value}", review_id):
+        return get_review(site, actor, review_id)
     key = signing_key(site.home)
     with site.database.write() as connection:
         review = review_in(connection, actor.namespace_id, review_id, lock=True)

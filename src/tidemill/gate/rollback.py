@@ -5,7 +5,9 @@ from __future__ import annotations
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, Forbidden, NotFound
+from tidemill.base.repeats import subject_done
 from tidemill.base.site import Site
+from tidemill.gate.audit import POINTER_MOVED
 from tidemill.gate.decide import move_signed
 from tidemill.gate.record import record_refusal
 from tidemill.gate.signing import signing_key
@@ -38,6 +40,8 @@ def _move_back(site: Site, actor: Actor, environment: str, service: str, wanted:
             raise NotFound(
                 f"nothing is live as {service} in {environment}", remedy="tidemill review open asks for a first version"
             )
+        if subject_done(POINTER_MOVED) is not None:
+            return pointer
         target = wanted or pointer.previous_version_id
         if target is None:
             raise Conflict(

@@ -6,6 +6,7 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict
 from tidemill.base.events import append_event
+from tidemill.base.repeats import was_done
 from tidemill.base.site import Site
 from tidemill.registry import store
 from tidemill.registry.find import get_version, read_version
@@ -19,6 +20,8 @@ def retire_version(site: Site, actor: Actor, reference: str) -> ModelVersion:
     """
     actor.demand(Permission.OPERATE)
     found = get_version(site, actor, reference)
+    if was_done("model_version.retired", found.id):
+        return found
     with site.database.write() as connection:
         version = read_version(connection, actor.namespace_id, found.id)
         check_version_transition(version.state, VersionState.RETIRED)

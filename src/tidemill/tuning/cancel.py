@@ -6,6 +6,7 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, NotFound
 from tidemill.base.events import append_event
+from tidemill.base.repeats import was_done
 from tidemill.base.site import Site
 from tidemill.engine import cancel_run
 from tidemill.tuning import store
@@ -16,6 +17,19 @@ from tidemill.tuning.model import TrialState, Tuning, TuningState, check_tuning_
 def cancel_tuning(site: Site, actor: Actor, tuning_id: str) -> Tuning:
     """Stop a tuning and the runs of its trials; `Conflict` when it has ended already."""
     actor.demand(Permission.WRITE)
+    if not was_done("tuning.cancelled", tuning_id):
+        _close(site, actor, tuning_id)
+    tuning = get_tuning(site, actor, tuning_id)
+    for trial in tuning.trials:
+        if trial.state is TrialState.CANCELLED and trial.run_id:
+            try:
+                cancel_run(site, actor, trial.run_id)
+            except Conflict:
+                continue  # it has ended meanwhile
+    return tuning
+
+
+def _close(site: Site, actor: Actor, tuning_id: str) -> None:
     now = site.clock.now()
     stopped: list[str] = []
     with site.database.write() as connection:
@@ -38,9 +52,3 @@ def cancel_tuning(site: Site, actor: Actor, tuning_id: str) -> Tuning:
             data={"runs": stopped},
             created_by=actor.person,
         )
-    for run_id in stopped:
-        try:
-            cancel_run(site, actor, run_id)
-        except Conflict:
-            continue  # it has ended meanwhile
-    return get_tuning(site, actor, tuning_id)

@@ -9,10 +9,12 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import InvalidInput
 from tidemill.base.events import append_event
+from tidemill.base.repeats import subject_done
 from tidemill.base.site import Site
 from tidemill.engine.specs import keep_spec
 from tidemill.pipelines import check_arguments
 from tidemill.tuning import store
+from tidemill.tuning.find import get_tuning
 from tidemill.tuning.model import Tuning, TuningRequest, TuningState
 from tidemill.tuning.space import Dimension, DimensionKind
 
@@ -26,6 +28,8 @@ def start_tuning(site: Site, actor: Actor, request: TuningRequest) -> Tuning:
     Raises `InvalidInput` for a space that does not fit the pipeline's parameters, and for numbers out of range.
     """
     actor.demand(Permission.WRITE)
+    if (made := subject_done("tuning.started")) is not None:
+        return get_tuning(site, actor, made)
     _check(request)
     now = site.clock.now()
     tuning = Tuning(

@@ -13,7 +13,7 @@ import pytest
 from tidemill.base.clock import SystemClock
 from tidemill.base.errors import StorageFull
 from tidemill.base.ids import Uuid7Ids
-from tidemill.base.process import start_ticks
+from tidemill.base.process import start_ticks, this_host
 from tidemill.base.site import Site
 from tidemill.engine import State, claims, driver, get_run, list_attempts
 from tidemill.engine.changes import write_changes
@@ -109,7 +109,7 @@ class _StillClock(SystemClock):
 def _row(**changed: Any) -> Any:
     return {
         "id": "w",
-        "host": claims.this_host(),
+        "host": this_host(),
         "pid": os.getpid(),
         "start_ticks": start_ticks(os.getpid()),
         "beat": 1,
