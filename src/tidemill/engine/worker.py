@@ -87,6 +87,7 @@ class Worker:
         self._is_registered = False
         self._beat_at_seconds = 0.0
         self._poll_at_seconds = 0.0
+        self._cancels_at_seconds = 0.0
 
     def run_until_done(self, run_id: str) -> State:
         """Drive one run until it has ended (or is PAUSED) and return its state; when another worker holds it, wait
@@ -239,9 +240,9 @@ class Worker:
         return State(state)
 
     def _notice_cancels(self) -> None:
-        if not self._drivers or self._now() < self._poll_at_seconds:
+        if not self._drivers or self._now() < self._cancels_at_seconds:
             return
-        self._poll_at_seconds = self._now() + self._options.poll_seconds
+        self._cancels_at_seconds = self._now() + self._options.poll_seconds
         query = select(run_rows.c.id).where(
             run_rows.c.id.in_(list(self._drivers)), run_rows.c.state == State.CANCELING.value
         )

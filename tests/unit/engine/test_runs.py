@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from tests.conftest import FixedClock
 
 from tidemill.artifacts import Artifact, lineage_of
 from tidemill.base.errors import Conflict, InvalidInput, NotFound
@@ -24,6 +25,7 @@ from tidemill.engine import (
 )
 from tidemill.engine.graph import RunGraph
 from tidemill.engine.launchers.memory import Hang
+from tidemill.engine.launchers.model import Exited
 from tidemill.engine.testing import Step, pipeline_of
 from tidemill.pipelines import load_pipeline
 
@@ -278,6 +280,36 @@ def test_not_more_steps_run_at_a_time_than_there_are_slots(bench: Any) -> None:
     assert worker.run_until_done(run.id) is State.SUCCEEDED
     assert max(most) == 2
     assert len(most) == 6
+
+
+def test_a_worker_with_a_step_that_takes_long_takes_another_run_meanwhile(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.programs.programs["long"] = lambda _: Hang()
+    bench.submit(pipeline_of(Step(name="long")))
+    worker = bench.worker(poll_seconds=0.05)
+    clock = FixedClock()
+    monkeypatch.setattr(worker, "_now", clock.monotonic_seconds)
+
+    def wait(seconds: float) -> list[Exited]:
+        clock.advance(seconds)
+        return []
+
+    monkeypatch.setattr(worker._launcher, "events", wait)
+
+    class Looks:
+        """Counts the worker's turns; a second run is submitted when the first is under way."""
+
+        count = 0
+
+        def is_set(self) -> bool:
+            self.count += 1
+            if self.count == 5:
+                bench.submit(pipeline_of(Step(name="short")))
+            return "short" in bench.programs.calls or self.count > 20
+
+    worker.serve(Looks())
+    assert bench.programs.calls == ["long", "short"]
 
 
 def test_metrics_written_while_a_step_runs_are_confirmed_when_it_succeeds(bench: Any) -> None:
