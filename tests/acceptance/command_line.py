@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.processes import ended
 
 COMMAND_SECONDS = 180.0
 DEADLINE_SECONDS = 60.0
@@ -62,6 +65,21 @@ class CommandLine:
         self.took.append((" ".join(words)[:60], time.monotonic() - started))
         assert done.returncode == expect, f"{words} left with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done
+
+    @contextmanager
+    def begun(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """A command at work within the block, in a session of its own as in a terminal; after it it is gone."""
+        command = subprocess.Popen(
+            [*self.program, *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        with ended(command):
+            yield command
 
 
 def until(condition: Callable[[], bool], what: str, within_seconds: float = DEADLINE_SECONDS) -> None:

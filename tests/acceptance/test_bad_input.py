@@ -324,18 +324,10 @@ while not pathlib.Path({str(go)!r}).exists():
     time.sleep(0.02)
 second = first"""
     write_notebook(own.folder / "slow.ipynb", GOOD[0], GOOD[1], ("step:two prev:one", wait))
-    running = subprocess.Popen(
-        [sys.executable, "-m", "tidemill", "run", "slow.ipynb"],
-        cwd=own.folder,
-        env=own.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    until(started.exists, "the start of the second step")
-    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
-    out, err = running.communicate(timeout=60)
+    with own.begun("run", "slow.ipynb") as running:
+        until(started.exists, "the start of the second step")
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        out, err = running.communicate(timeout=60)
     assert running.returncode == 130, out + err
     assert "Traceback" not in err
     assert "go on with: tidemill runs resume" in err
@@ -355,16 +347,10 @@ while not pathlib.Path({str(go)!r}).exists():
     time.sleep(0.02)
 first = 1"""
     write_notebook(own.folder / "slow.ipynb", ("step:one", wait))
-    running = subprocess.Popen(
-        [sys.executable, "-m", "tidemill", "run", "slow.ipynb"],
-        cwd=own.folder,
-        env=own.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until(started.exists, "the start of the step")
-    running.kill()
-    running.wait(timeout=60)
+    with own.begun("run", "slow.ipynb") as running:
+        until(started.exists, "the start of the step")
+        running.kill()
+        running.wait(timeout=60)
     assert states(own) == ["RUNNING"]
     go.touch()
     assert own.json("runs", "resume", own.json("runs", "list")[0]["id"])["state"] == "SUCCEEDED"
@@ -372,17 +358,9 @@ first = 1"""
 
 def test_two_runs_at_the_same_time_on_one_new_home_both_succeed(unmade: CommandLine) -> None:
     write_notebook(unmade.folder / "good.ipynb", *GOOD)
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tidemill", "run", "good.ipynb", "--json"],
-            cwd=unmade.folder,
-            env=unmade.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    outcomes = [each.communicate(timeout=120) for each in running]
+    command = ("run", "good.ipynb", "--json")
+    with unmade.begun(*command) as first, unmade.begun(*command) as second:
+        running = [first, second]
+        outcomes = [each.communicate(timeout=120) for each in running]
     assert [each.returncode for each in running] == [0, 0], outcomes
     assert states(unmade) == ["SUCCEEDED", "SUCCEEDED"]

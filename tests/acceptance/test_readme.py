@@ -104,9 +104,11 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         },
     )
     made(f'tidemill() {{ "{sys.executable}" -m tidemill "$@"; }}')
-    yield made
-    made("tidemill down")
-    made.close()
+    try:
+        yield made
+        made("tidemill down")
+    finally:
+        made.close()
 
 
 def shape(line: str) -> str:

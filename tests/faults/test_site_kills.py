@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,20 +38,12 @@ class Story:
     effects: Path
     pipeline: Path
 
-    def start_run(self) -> subprocess.Popen[str]:
-        """`tidemill run` in the background: a client that waits for the end."""
-        return subprocess.Popen(
-            [*self.tidemill.program, "run", str(self.pipeline), "--no-cache", "--json"],
-            cwd=self.tidemill.folder,
-            env=self.tidemill.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def until_held(self) -> None:
-        """The run is in its middle: two steps are done, the third is at work."""
-        until(lambda: bool(self.noted(f"started-{HELD}")), "the start of the step that waits")
+    @contextmanager
+    def begun_run(self) -> Iterator[subprocess.Popen[str]]:
+        """`tidemill run` in the background, a client that waits for the end, up to the step that waits."""
+        with self.tidemill.begun("run", str(self.pipeline), "--no-cache", "--json") as client:
+            until(lambda: bool(self.noted(f"started-{HELD}")), "the start of the step that waits")
+            yield client
 
     def release(self) -> None:
         """Let the step that waits go on."""
@@ -118,12 +111,11 @@ def _chain(effects: Path) -> list[Step]:
 def test_kill_9_in_the_middle_of_a_run_and_it_ends_well_with_each_step_recorded_once(
     story: Story, names: Sequence[str]
 ) -> None:
-    client = story.start_run()
-    story.until_held()
-    story.kill(*names)
-    assert client.poll() is None, "the client was refused"
-    story.release()
-    outcome = _outcome(client)
+    with story.begun_run() as client:
+        story.kill(*names)
+        assert client.poll() is None, "the client was refused"
+        story.release()
+        outcome = _outcome(client)
     attempts = _assert_recorded_once(story, outcome["run_id"])
     is_worker_dead = "worker" in names
     assert story.bodies("started") == [2 if is_worker_dead and number == HELD else 1 for number in range(STEPS)]
@@ -133,29 +125,28 @@ def test_kill_9_in_the_middle_of_a_run_and_it_ends_well_with_each_step_recorded_
 
 
 def test_a_server_that_is_killed_again_and_again_refuses_no_client(story: Story) -> None:
-    client = story.start_run()
-    story.until_held()
-    for _ in range(3):
-        before = story.process("server")
-        os.kill(before["pid"], signal.SIGKILL)
-        # no wait for the next server: the command's connection waits for it in the socket
-        assert story.tidemill.json("runs", "list")[0]["state"] == "RUNNING"
-        assert story.process("server")["restarts"] == before["restarts"] + 1
-    story.release()
-    _assert_recorded_once(story, _outcome(client)["run_id"])
+    with story.begun_run() as client:
+        for _ in range(3):
+            before = story.process("server")
+            os.kill(before["pid"], signal.SIGKILL)
+            # no wait for the next server: the command's connection waits for it in the socket
+            assert story.tidemill.json("runs", "list")[0]["state"] == "RUNNING"
+            assert story.process("server")["restarts"] == before["restarts"] + 1
+        story.release()
+        outcome = _outcome(client)
+    _assert_recorded_once(story, outcome["run_id"])
     assert story.bodies("ended") == [1] * STEPS
 
 
 def test_kill_9_of_the_supervisor_and_the_run_goes_on_when_the_site_is_up_again(story: Story) -> None:
-    client = story.start_run()
-    story.until_held()
-    run_id = story.tidemill.json("runs", "list")[0]["id"]
-    children = [each["pid"] for each in story.processes()]
-    os.kill(json.loads((story.tidemill.home / "site.json").read_text())["pid"], signal.SIGKILL)
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the end of its processes")
-    # the site is gone, which the waiting client says; its run is not
-    assert client.wait(CLIENT_SECONDS) == 6
-    assert "does not answer" in client.communicate()[1]
+    with story.begun_run() as client:
+        run_id = story.tidemill.json("runs", "list")[0]["id"]
+        children = [each["pid"] for each in story.processes()]
+        os.kill(json.loads((story.tidemill.home / "site.json").read_text())["pid"], signal.SIGKILL)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the end of its processes")
+        # the site is gone, which the waiting client says; its run is not
+        assert client.wait(CLIENT_SECONDS) == 6
+        assert "does not answer" in client.communicate()[1]
     story.release()
     story.tidemill("up", "--detach", "--no-gateway", "--port", "0")
     until(lambda: story.tidemill.json("runs", "show", run_id)["state"] == "SUCCEEDED", "the end of the run")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,12 @@ high = 1.0
 """
 MEASURE = """
 echo "$1" >> {effects}/started
-if test $(wc -l < {effects}/started) -gt 2; then while ! test -e {effects}/go; do sleep 0.02; done; fi
+mkdir {effects}/slot-0 2>/dev/null || mkdir {effects}/slot-1 2>/dev/null ||
+  while ! test -e {effects}/go; do sleep 0.02; done
 echo "$1" >> {effects}/ended
 printf %s "$1" > "$2"
 """
-"""The loss is alpha itself; the first two bodies end at once, later ones wait until the file `go` is there."""
+"""The loss is alpha itself; the first two bodies take a slot and end at once, the others wait until `go` is there."""
 
 
 @pytest.fixture
@@ -65,27 +65,21 @@ def tidemill(tmp_path: Path) -> Iterator[CommandLine]:
 
 
 def test_a_tuning_goes_on_when_its_controller_and_its_worker_are_killed(tidemill: CommandLine) -> None:
-    client = subprocess.Popen(
-        [*tidemill.program, "tune", "--json"],
-        cwd=tidemill.folder,
-        env=tidemill.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    until(lambda: len(_noted(tidemill, "started")) >= 4, "the start of the trials that wait")
-    before = _processes(tidemill)
-    for name in ("controller", "worker"):
-        os.kill(before[name]["pid"], signal.SIGKILL)
-    until(
-        lambda: all(
-            _processes(tidemill)[name]["pid"] not in {None, before[name]["pid"]} for name in ("controller", "worker")
-        ),
-        "another controller and another worker",
-    )
-    assert client.poll() is None, "the client was refused"
-    (tidemill.folder / "go").touch()
-    output, said = client.communicate(timeout=CLIENT_SECONDS)
+    with tidemill.begun("tune", "--json") as client:
+        until(lambda: len(_noted(tidemill, "started")) >= 4, "the start of the trials that wait")
+        before = _processes(tidemill)
+        for name in ("controller", "worker"):
+            os.kill(before[name]["pid"], signal.SIGKILL)
+        until(
+            lambda: all(
+                _processes(tidemill)[name]["pid"] not in {None, before[name]["pid"]}
+                for name in ("controller", "worker")
+            ),
+            "another controller and another worker",
+        )
+        assert client.poll() is None, "the client was refused"
+        (tidemill.folder / "go").touch()
+        output, said = client.communicate(timeout=CLIENT_SECONDS)
     assert client.returncode == 0, output + said
     tuning = json.loads(output.splitlines()[-1])
     assert [trial["state"] for trial in tuning["trials"]] == ["succeeded"] * TRIALS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.processes import ended
 
 from tidemill.base.errors import InvalidInput, StorageFull
 from tidemill.base.home import Home
@@ -113,9 +113,8 @@ ensure_venv(site, lock(site, Requirements(lines=("tiny",))))
 def test_kill_9_in_the_middle_leaves_nothing_that_counts_and_nothing_that_stays(site: Site, wheels: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", _KILLED, str(site.home.path)], stdout=subprocess.PIPE)
     assert process.stdout is not None
-    with process, process.stdout:
+    with ended(process):
         assert process.stdout.readline() == b"filled\n"
-        process.send_signal(signal.SIGKILL)
     left = [path for path in site.home.venvs.iterdir() if path.is_dir()]
     assert len(left) == 1, "the fault did not happen"
     assert left[0].name.startswith(".")

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.integration.predict.running import Running, environment, predictor, until
+from tests.processes import ended
 from tests.unit.predict.models import Breaking, Labels, Slow
 from tests.unit.predict.packages import make_package
 
@@ -188,18 +189,18 @@ def test_connections_wait_in_the_socket_while_a_killed_predictor_is_started_agai
             argv = [sys.executable, "-m", "tidemill_runtime.predict", json.dumps(argument)]
             return subprocess.Popen(argv, pass_fds=[listener.fileno()], env=environment())
 
-        first = start()
-        assert httpx.get(url + "/v2/health/ready", timeout=20).status_code == 200
-        first.kill()
-        assert first.wait() == -signal.SIGKILL
+        with ended(start()) as first:
+            assert httpx.get(url + "/v2/health/ready", timeout=20).status_code == 200
+            first.kill()
+            assert first.wait() == -signal.SIGKILL
         replies: list[int] = []
         asking = threading.Thread(target=lambda: replies.append(httpx.get(url + "/", timeout=20).status_code))
         asking.start()
-        second = start()
-        asking.join(20)
-        second.terminate()
-        assert replies == [200]
-        assert second.wait(20) == 0
+        with ended(start()) as second:
+            asking.join(20)
+            second.terminate()
+            assert replies == [200]
+            assert second.wait(20) == 0
 
 
 def test_a_predictor_ends_when_whoever_started_it_is_gone(tmp_path: Path) -> None:
@@ -211,15 +212,12 @@ def test_a_predictor_ends_when_whoever_started_it_is_gone(tmp_path: Path) -> Non
         "path": str(tmp_path / "s"),
         "lifeline": True,
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tidemill_runtime.predict", json.dumps(argument)],
-        stdin=subprocess.PIPE,
-        env=environment(),
-    )
-    until((tmp_path / "s").exists)
-    assert process.stdin is not None
-    process.stdin.close()
-    assert process.wait(20) == 0
+    argv = [sys.executable, "-m", "tidemill_runtime.predict", json.dumps(argument)]
+    with ended(subprocess.Popen(argv, stdin=subprocess.PIPE, env=environment())) as process:
+        until((tmp_path / "s").exists)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize(

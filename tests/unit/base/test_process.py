@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 
+from tests.processes import ended
+
 from tidemill.base.process import is_alive, start_ticks
 
 
@@ -17,10 +19,10 @@ def test_this_process_is_alive_and_no_other_of_its_id() -> None:
 
 
 def test_a_process_that_ended_is_not_alive_while_nobody_asked_how() -> None:
-    ended = subprocess.Popen(["sleep", "1000"])
-    ended.kill()
-    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-    assert os.path.exists(f"/proc/{ended.pid}")
-    assert not is_alive(ended.pid, None)
-    ended.wait()
-    assert not is_alive(ended.pid, None)
+    with ended(subprocess.Popen(["sleep", "1000"])) as process:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert os.path.exists(f"/proc/{process.pid}")
+        assert not is_alive(process.pid, None)
+        process.wait()
+        assert not is_alive(process.pid, None)
