@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine: Engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        self._demand: Callable[[Connection], None] | None = None
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         if self.is_sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
@@ -67,6 +69,8 @@ class Database:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with _committing(connection):
+                if self._demand is not None:
+                    self._demand(connection)
                 yield connection
 
     @contextmanager
@@ -79,6 +83,12 @@ class Database:
                 yield connection
             finally:
                 connection.rollback()
+
+    def demanding(self, demand: Callable[[Connection], None]) -> Database:
+        """This database for somebody whose every writing transaction starts with `demand`, which may refuse it."""
+        other = copy.copy(self)
+        other._demand = demand
+        return other
 
     def check(self) -> None:
         """Raise `Unavailable` unless the database answers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, insert, select, update
@@ -37,6 +37,10 @@ class Lease:
     holder: str
     fencing_token: int
     expires_at: datetime
+
+
+class LeaseLost(Conflict):
+    """A newer holder has the lease: what the former one writes is refused."""
 
 
 def take_lease(site: Site, *, name: str, holder: str, lasts: timedelta) -> Lease | None:
@@ -76,12 +80,21 @@ def take_lease(site: Site, *, name: str, holder: str, lasts: timedelta) -> Lease
 
 
 def demand_lease(connection: Connection, lease: Lease) -> None:
-    """Raise `Conflict` in the caller's transaction when a newer holder has taken the lease."""
+    """Raise `LeaseLost` in the caller's transaction when a newer holder has taken the lease; nobody takes it before the
+    transaction ends."""
     current = connection.execute(
-        select(lease_rows.c.fencing_token).where(lease_rows.c.name == lease.name).with_for_update()
+        select(lease_rows.c.fencing_token).where(lease_rows.c.name == lease.name).with_for_update(read=True)
     ).scalar_one_or_none()
     if current != lease.fencing_token:
-        raise Conflict(f"{lease.holder} lost the lease {lease.name!r}: its writes are refused")
+        raise LeaseLost(f"{lease.holder} lost the lease {lease.name!r}: its writes are refused")
+
+
+def fenced(site: Site, lease: Lease) -> Site:
+    """The site as the holder of a lease has it: every transaction that writes demands the lease first.
+
+    So for a short effect outside the database such a transaction is a guard: while it is open nobody takes the lease.
+    """
+    return replace(site, database=site.database.demanding(lambda connection: demand_lease(connection, lease)))
 
 
 def release_lease(site: Site, lease: Lease) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from tidemill.base.errors import TidemillError, Unavailable
 from tidemill.base.events import append_event
+from tidemill.base.leases import LeaseLost
 from tidemill.base.site import Site
 from tidemill.serving import store
 from tidemill.serving.gateway.model import ServiceRoute, Target
@@ -89,6 +90,8 @@ class Reconciler:
                 return
             self._make_live(service, revision.id)
             self._keep_warm(service)
+        except LeaseLost as problem:
+            log.warning("service %s is left to another controller: %s", service.name, problem)
         except TidemillError as problem:
             log.warning("service %s: %s", service.name, problem)
             self._observe(service, ready=self._is_serving(service), reason=Reason.FAILED, message=str(problem))

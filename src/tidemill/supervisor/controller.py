@@ -8,17 +8,13 @@ import threading
 from datetime import timedelta
 
 from tidemill.base.errors import TidemillError
-from tidemill.base.home import make_sockets_folder
-from tidemill.base.leases import release_lease, take_lease
+from tidemill.base.leases import Lease, LeaseLost, fenced, release_lease, take_lease
 from tidemill.base.site import Site
 from tidemill.gate import run_pending_checks
-from tidemill.monitoring import recorder_socket
 from tidemill.platform import Platform
-from tidemill.serving.gateway import Gateway, gateway_place
-from tidemill.serving.reconcile import Reconciler
+from tidemill.serving.gateway import gateway_place
 from tidemill.serving.serve import reconcile_until
-from tidemill.serving.source import RegistrySource
-from tidemill.supervisor.predictors import RemotePredictors
+from tidemill.supervisor.leading import leading_reconciler
 from tidemill.tuning import advance_tunings
 
 LEASE = timedelta(seconds=6)
@@ -36,29 +32,24 @@ def run_controller(platform: Platform, stop: threading.Event) -> None:
         if lease is None:
             stop.wait(1.0)
             continue
-        _lead(platform, holder, stop)
+        _lead(platform, lease, stop)
         release_lease(site, lease)
 
 
-def _lead(platform: Platform, holder: str, stop: threading.Event) -> None:
-    site = platform.site
+def _lead(platform: Platform, lease: Lease, stop: threading.Event) -> None:
+    site = fenced(platform.site, lease)
     ended = threading.Event()
-    server_socket = make_sockets_folder(site.home) / "server.sock"
-    reconciler = Reconciler(
-        site,
-        RegistrySource(site),
-        RemotePredictors(site.home),
-        Gateway(gateway_place(site), server_socket),
-        log_socket=recorder_socket(site),
-    )
     threads = [threading.Thread(target=_advance, args=(site, ended), name="tunings")]
     if gateway_place(site).clusters.exists():
-        threads.append(threading.Thread(target=reconcile_until, args=(site, reconciler, ended), name="services"))
+        work = (site, leading_reconciler(site), ended)
+        threads.append(threading.Thread(target=reconcile_until, args=work, name="services"))
     for thread in threads:
         thread.start()
     while not stop.wait(RENEW_SECONDS):
-        if take_lease(site, name="controller", holder=holder, lasts=LEASE) is None:
-            log.warning("another controller leads now")
+        renewed = take_lease(platform.site, name="controller", holder=lease.holder, lasts=LEASE)
+        # a lease that ran out meanwhile comes back with another token: what goes on here is fenced with the old one
+        if renewed is None or renewed.fencing_token != lease.fencing_token:
+            log.warning("another controller leads now, or might have led meanwhile")
             break
     ended.set()
     for thread in threads:
@@ -74,5 +65,8 @@ def _advance(site: Site, ended: threading.Event) -> None:
             if not has_checked:
                 run_pending_checks(site)
                 has_checked = True
+        except LeaseLost as problem:
+            log.warning("controller: %s", problem)
+            return
         except TidemillError as problem:
             log.warning("controller: %s", problem)

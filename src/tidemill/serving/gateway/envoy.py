@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tidemill.base.errors import Unavailable
 from tidemill.serving.gateway import resources
 from tidemill.serving.gateway.admin import Admin
 from tidemill.serving.gateway.model import GatewayPlace, ServiceRoute
-from tidemill.serving.gateway.place import replace_file
+from tidemill.serving.gateway.place import Guard, replace_file
 
 CONFIRM_SECONDS = 5.0
 DRAIN_SECONDS = 30.0
@@ -25,11 +26,13 @@ _ROUTE_STATS = (
 
 
 class Gateway:
-    """A running Envoy, changed through its watched files. One process of a site may hold it at a time."""
+    """A running Envoy, changed through its watched files. One process of a site may hold it at a time: `guard` refuses
+    whoever holds it no more, at the moment when a file is moved to its place."""
 
-    def __init__(self, place: GatewayPlace, server_socket: Path) -> None:
+    def __init__(self, place: GatewayPlace, server_socket: Path, guard: Guard = nullcontext) -> None:
         self._place = place
         self._server_socket = server_socket
+        self._guard = guard
         self._admin = Admin(place.admin)
         self._lock = threading.Lock()
         self._version = _version_in(place.clusters)
@@ -89,7 +92,7 @@ class Gateway:
         refused = _refused(self._admin.statistics(pattern))
         self._version = max(self._version, _version_in(path)) + 1
         version = str(self._version)
-        replace_file(path, resources.response(version, content))
+        replace_file(path, resources.response(version, content), self._guard)
         deadline = time.monotonic() + CONFIRM_SECONDS
         while True:
             now = self._admin.statistics(pattern)
@@ -99,7 +102,7 @@ class Gateway:
                 break
             time.sleep(POLL_SECONDS)
         told = "; ".join(self._admin.refusals()) or "it gave no reason in time"
-        replace_file(path, json.loads(before))
+        replace_file(path, json.loads(before), self._guard)
         raise Unavailable(
             f"the gateway did not take the new {path.stem}: {told[:500]}",
             place=str(path),

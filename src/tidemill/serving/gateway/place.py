@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +60,22 @@ def gateway_argv(place: GatewayPlace, *, threads: int = 1) -> tuple[str, ...]:
     )
 
 
-def replace_file(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON beside a file and move it there: a watcher sees the old or the new, never a half."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("w") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+Guard = Callable[[], AbstractContextManager[object]]
+"""What a file's replacement happens within; it may refuse. It must be left at once."""
+
+
+def replace_file(path: Path, value: dict[str, Any], guard: Guard = nullcontext) -> None:
+    """Write JSON beside a file and move it there: a watcher sees the old or the new, never a half.
+
+    Whoever else does so at the same time writes a file of another name.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        with temporary.open("w") as file:
+            json.dump(value, file)
+            file.flush()
+            os.fsync(file.fileno())
+        with guard():
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
