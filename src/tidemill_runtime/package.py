@@ -155,8 +155,8 @@ def _pick(table: Table) -> Any:
     count = len(table.rows)
     whole = [row for row in range(count) if all(column[row] is not None for column in values.values())]
     chosen = whole or list(range(count))
-    places = numpy.linspace(0, len(chosen) - 1, min(SAMPLE_ROWS, len(chosen))).round().astype(int)
-    rows = [chosen[place] for place in places]
+    places = numpy.linspace(0, len(chosen) - 1, min(SAMPLE_ROWS, len(chosen))).round()
+    rows = [chosen[int(place)] for place in places]
     return table.rows.iloc[rows] if table.kind == "dataframe" else table.rows[rows]
 
 
