@@ -106,7 +106,8 @@ def eject(
     target = _new_file(output or Path(f"{compiled.name.replace('-', '_')}_pipeline.py"), ".py", "a Python module")
     _write(target, text.encode("utf-8"))
     _say_remarks(compiled)
-    say(f"wrote {target}; next: kfp dsl compile --py {target} --output {target.with_suffix('.yaml')}")
+    say(f"wrote {target}; next:")
+    say(f"kfp dsl compile --py {target} --output {target.with_suffix('.yaml')}")
 
 
 def _notebook(prepared: Prepared) -> CompiledNotebook:

@@ -60,6 +60,7 @@ class Analysis:
             linked_to=lambda name: self._links_before(step, name),
             is_import=lambda name: self._imported_before(step, name),
             comes_from_a_step=lambda name: self.producers.find(step, name) is not None,
+            is_window=lambda name: self._is_window_before(step, name),
         )
         recorder = FlowRecorder(outside)
         for name in step.tags.needs:
@@ -91,6 +92,10 @@ class Analysis:
         if producer is not None:
             return name in self.flows[producer].recorder.imported
         return name in self.prelude.recorder.imported
+
+    def _is_window_before(self, step: Step, name: str) -> bool:
+        producer = self.producers.find(step, name)
+        return name in (self.flows[producer] if producer is not None else self.prelude).recorder.windows
 
     # --- where a name comes from
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from tidemill.base.errors import InvalidInput
 from tidemill.notebooks.facts import CallFact, Facts, Spot
-from tidemill.notebooks.mutation import MUTATING_FUNCTIONS, method_changes
+from tidemill.notebooks.mutation import MUTATING_FUNCTIONS, MUTATING_METHODS, method_changes
+from tidemill.notebooks.objects import changes_self, changes_when_read, is_partial, made_by_library
+from tidemill.notebooks.origins import is_false, root_name, sources
 from tidemill.notebooks.recorder import LateRecorder, Recorder
 from tidemill.notebooks.scope import (
     Comprehension,
@@ -47,6 +50,10 @@ class ExpressionVisitor(ast.NodeVisitor):
     def _refuse(self, node: ast.AST, message: str, remedy: str) -> NoReturn:
         """Raise `InvalidInput` at a node."""
         raise InvalidInput(message, place=self._place_of(self.spot(node)), remedy=remedy)
+
+    def _in_class_body(self) -> bool:
+        """True directly in the body of a class."""
+        return bool(self.scopes) and self.scopes[-1].kind is ScopeKind.CLASS
 
     def _in_function(self) -> bool:
         """True inside a function body, where code runs later."""
@@ -146,11 +153,11 @@ class ExpressionVisitor(ast.NodeVisitor):
 
     def link(self, target: ast.expr, value: ast.expr) -> None:
         """Remember that a name now holds the object of another name, or a part of it."""
-        part = not isinstance(value, ast.Name)
-        sources = _sources(value)
+        part = not self._hands_on_whole(value)
+        found = sources(value)
         targets = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
         for name in targets:
-            for source in sources:
+            for source in found:
                 if not isinstance(name, ast.Name) or name.id == source:
                     continue
                 scope = self._binding_scope(name.id)
@@ -187,7 +194,7 @@ class ExpressionVisitor(ast.NodeVisitor):
             if base is None:
                 return
             name, owner = self._origin(base.id)
-            inplace = any(k.arg == "inplace" and not _is_false(k.value) for k in node.keywords)
+            inplace = any(k.arg == "inplace" and not is_false(k.value) for k in node.keywords)
             if owner is None:
                 self.recorder.method(name, node.func.attr, self.spot(node), inplace=inplace)
             elif isinstance(self.recorder, LateRecorder) and method_changes(node.func.attr, inplace=inplace):
@@ -302,13 +309,15 @@ class ExpressionVisitor(ast.NodeVisitor):
         facts = Facts(is_class=True)
         for method in methods.values():
             facts = facts.joined(method)
+        restless = changes_when_read(methods)
         for base in node.bases:
             carried = self.carried(base)
             facts = facts.joined(carried) if carried else facts
-        changing = {name: _changes_self(method) for name, method in methods.items()}
+        changing = {name: changes_self(method) for name, method in methods.items()}
         return Facts(
             late=facts.late, writes=facts.writes, mutates=facts.mutates, calls=facts.calls,
             method_calls=facts.method_calls, methods={**facts.methods, **changing}, is_class=True,
+            changes_when_read=restless or facts.changes_when_read,
         )  # fmt: skip
 
     def carried(self, value: ast.expr) -> Facts | None:
@@ -322,7 +331,7 @@ class ExpressionVisitor(ast.NodeVisitor):
             found = self.recorder.facts_of(value.id) if self._owner(value.id) is None else None
         elif isinstance(value, ast.Call):
             called = self.carried(value.func)
-            found = called.as_instance() if called is not None and called.is_class else None
+            found = called.as_instance() if called is not None and called.is_class else made_by_library(value)
             for part in (*value.args, *(k.value for k in value.keywords)):
                 found = _either(found, self.carried(part), as_value=True)
             if called is not None and not called.is_class:
@@ -337,47 +346,38 @@ class ExpressionVisitor(ast.NodeVisitor):
             )
         elif isinstance(value, ast.Attribute | ast.Subscript | ast.Await):
             found = _either(None, self.carried(value.value), as_value=True)
+            changes = self._bound_method(value)
+            if changes is not None:
+                found = replace(found or Facts(is_value=True), changes_when_called=changes)
         return found
+
+    def _bound_method(self, value: ast.expr) -> bool | None:
+        """Whether calling the value changes the object that a name holds; None when it is no method of one."""
+        if not (isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name)):
+            return None
+        facts = self.recorder.facts_of(value.value.id) if self._owner(value.value.id) is None else None
+        if facts is not None and facts.is_instance and value.attr in facts.methods:
+            return facts.methods[value.attr]
+        return True if value.attr in MUTATING_METHODS else None
+
+    def _hands_on_whole(self, value: ast.expr) -> bool:
+        """True for a name, a bound method and a partial of one: who has it has the object itself."""
+        if isinstance(value, ast.Call) and is_partial(value):
+            return any(self._bound_method(argument) is not None for argument in value.args)
+        return isinstance(value, ast.Name) or self._bound_method(value) is not None
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Name) and self._owner(node.value.id) is None:
+            facts = self.recorder.facts_of(node.value.id)
+            if facts is not None and facts.is_instance and "__missing__" in facts.methods:
+                self.recorder.mutate(node.value.id, self.spot(node), surely=False)
 
 
 def _either(left: Facts | None, right: Facts | None, *, as_value: bool) -> Facts | None:
     if right is None:
         return left
-    value = Facts(late=right.late, is_value=True) if as_value else right
+    value = right
+    if as_value:
+        value = Facts(late=right.late, is_value=True, changes_when_called=right.changes_when_called)
     return value if left is None else left.joined(value)
-
-
-def _changes_self(method: Facts) -> bool:
-    return bool(method.parameters) and method.parameters[0] in method.mutated_parameters
-
-
-def root_name(node: ast.expr) -> ast.Name | None:
-    """The name at the root of `a.b[c].d`, None where there is a call or a literal."""
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred):
-        node = node.value
-    return node if isinstance(node, ast.Name) else None
-
-
-def _sources(value: ast.expr) -> list[str]:
-    """The names whose object, or a part of whose object, an expression hands on without making a new one."""
-    if isinstance(value, ast.Call):
-        if isinstance(value.func, ast.Attribute) and value.func.attr in (
-            "values",
-            "items",
-            "iterrows",
-            "setdefault",
-            "get",
-        ):
-            return _sources(value.func.value)
-        if isinstance(value.func, ast.Name) and value.func.id in ("enumerate", "zip", "reversed", "iter"):
-            return [source for argument in value.args for source in _sources(argument)]
-        return []
-    if isinstance(value, ast.List | ast.Tuple | ast.Set | ast.Dict):
-        parts = [part for part in ast.iter_child_nodes(value) if isinstance(part, ast.Name)]
-        return [part.id for part in parts]
-    root = root_name(value)
-    return [root.id] if root is not None else []
-
-
-def _is_false(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and not node.value

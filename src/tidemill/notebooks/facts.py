@@ -45,8 +45,10 @@ class Facts:
     in place (True: surely; False: by a method that is not known), `mutated_parameters` the parameters it changes in
     place. `surely_writes` are written by every call. `methods` of a class: does the method change its object?
     `is_value` marks an object that only may hold such code (a dict of functions, what a call gave): its artifact
-    brings the names along, as they were. `keeps_state` marks a function whose default value changes when it is called;
-    what is not `certain` may as well be another function (of another branch).
+    brings the names along, as they were. `is_property` marks a method that runs when an attribute is read,
+    `changes_when_read` an object that a property, iterating, printing and the like changes, `changes_when_called` a
+    bound method that changes its object, `keeps_state` a function whose default value changes when it is called; what
+    is not `certain` may as well be another function (of another branch).
     """
 
     parameters: tuple[str, ...] = ()
@@ -61,6 +63,9 @@ class Facts:
     is_class: bool = False
     is_instance: bool = False
     is_value: bool = False
+    is_property: bool = False
+    changes_when_read: bool = False
+    changes_when_called: bool = False
     keeps_state: bool = False
     certain: bool = True
 
@@ -83,6 +88,8 @@ class Facts:
             is_class=self.is_class and other.is_class,
             is_instance=self.is_instance and other.is_instance,
             is_value=self.is_value or other.is_value,
+            changes_when_read=self.changes_when_read or other.changes_when_read,
+            changes_when_called=self.changes_when_called or other.changes_when_called,
             keeps_state=self.keeps_state or other.keeps_state,
             certain=self.certain and other.certain,
         )
@@ -96,4 +103,5 @@ class Facts:
         return Facts(
             late=self.late, writes=self.writes, mutates=self.mutates, calls=self.calls,
             method_calls=self.method_calls, methods=self.methods, is_instance=True,
+            changes_when_read=self.changes_when_read,
         )  # fmt: skip

@@ -48,6 +48,7 @@ class Outside:
     linked_to: Callable[[str], dict[str, bool]] = lambda name: {}
     is_import: Callable[[str], bool] = lambda name: False
     comes_from_a_step: Callable[[str], bool] = lambda name: False
+    is_window: Callable[[str], bool] = lambda name: False
 
 
 class FlowRecorder:
@@ -55,8 +56,8 @@ class FlowRecorder:
 
     `uses`, `defined`, `mutated`, `deleted` grow as the code is walked; `path` is the state where it stands,
     `imported` are names bound by imports, `forgiven` those read under an `except NameError`, `patched` modules that
-    were changed, `links` names that share an object (True: a part of it), `torn` such pairs of which another step
-    made the other one.
+    were changed, `windows` names that hold a part of a module, `links` names that share an object (True: a part of
+    it), `torn` such pairs of which another step made the other one.
     """
 
     def __init__(self, outside: Outside) -> None:
@@ -66,6 +67,7 @@ class FlowRecorder:
         self.deleted: dict[str, Spot] = {}
         self.imported: set[str] = set()
         self.patched: dict[str, Spot] = {}
+        self.windows: set[str] = set()
         self.links: dict[str, dict[str, bool]] = {}
         self.torn: list[tuple[str, str, Spot]] = []
         self.forgiving = 0
@@ -118,6 +120,8 @@ class FlowRecorder:
                     changes = method_changes(method.method, inplace=method.inplace) is not False
                     if changes and not self.holds_import(method.name):
                         self.mutate(method.name, spot, surely=False)
+            if facts.is_instance and facts.changes_when_read:
+                self.mutate(name, spot, surely=False)
             if called and (facts.keeps_state or (facts.is_instance and facts.methods.get("__call__", False))):
                 self.mutate(name, spot, surely=True)
         elif (
@@ -126,7 +130,7 @@ class FlowRecorder:
             and (name in self.path.bound or facts is not None or self._outside.comes_from_a_step(name))
         ):
             # an object that can be called may keep count (a closure, a network): perhaps it changes
-            self.mutate(name, spot, surely=False)
+            self.mutate(name, spot, surely=facts is not None and facts.changes_when_called)
 
     def reach(self, name: str, spot: Spot) -> None:
         self._read(name, spot, hard=False)
@@ -174,6 +178,9 @@ class FlowRecorder:
 
     def _bind(self, name: str, spot: Spot, facts: Facts | None, *, surely: bool) -> None:
         self.defined[name] = spot
+        self.windows.discard(name)
+        if self.patched.get(name) == spot and name not in self.imported:
+            self.patched.pop(name)  # `n += 1`, where `n` was the number of a module
         self.deleted.pop(name, None)
         self.imported.discard(name)
         for other in self.links.pop(name, {}):
@@ -198,12 +205,20 @@ class FlowRecorder:
 
     def link(self, name: str, source: str, spot: Spot, *, part: bool) -> None:
         if self.holds_import(source):
+            self.windows.add(name)
             return
         self.links.setdefault(name, {})[source] = part
         self.links.setdefault(source, {})[name] = part
         if source not in self.path.bound and not part:
-            # both names leave this step together, so that they stay one object
+            # all names leave this step together, so that they stay one object
             self.mutated.setdefault(source, Mutation(spot=spot, surely=False))
+            for other, is_part in self._outside.linked_to(source).items():
+                if not is_part and other not in self.path.bound:
+                    self._read(other, spot, hard=False)
+                    self.mutated.setdefault(other, Mutation(spot=spot, surely=False))
+                    for one in (name, source):
+                        self.links.setdefault(one, {})[other] = False
+                        self.links.setdefault(other, {})[one] = False
 
     def mutate(self, name: str, spot: Spot, *, surely: bool) -> None:
         self._mutate(name, spot, surely=surely, seen=set())
@@ -212,6 +227,8 @@ class FlowRecorder:
         if self.holds_import(name):
             self.patched.setdefault(name, spot)
             return
+        if surely and (name in self.windows or (name not in self.path.bound and self._outside.is_window(name))):
+            self.patched.setdefault(name, spot)
         before = self.mutated.get(name)
         if before is None or (surely and not before.surely):
             self.mutated[name] = Mutation(spot=spot, surely=surely)

@@ -6,6 +6,7 @@ import ast
 
 from tidemill.notebooks.analysis import Analysis, StepFlow
 from tidemill.notebooks.facts import Spot
+from tidemill.notebooks.out_of_sight import out_of_sight, warn_of_caches
 from tidemill.notebooks.prelude import prelude_parameters
 from tidemill.notebooks.settings import Setting
 from tidemill.notebooks.word_list import words
@@ -28,7 +29,10 @@ def settle_hidden_state(analysis: Analysis) -> None:
             _repeat(analysis, flow, setting)
         for name, spot in flow.recorder.patched.items():
             if not any(setting.spot.cell == spot.cell for setting in flow.walked.settings):
-                _warn_later(analysis, flow, f"the module `{name}` is changed here", spot)
+                what = f"the module `{name}` is changed here"
+                if any(name in other.recorder.windows for other in analysis.flows.values()):
+                    what = f"`{name}`, a part of a module, is changed here"
+                _warn_later(analysis, flow, what, spot)
         for name, other, spot in flow.recorder.torn:
             makers = [later.inputs[other] for later in _later(analysis, flow) if other in later.inputs]
             if not makers:
@@ -40,7 +44,10 @@ def settle_hidden_state(analysis: Analysis) -> None:
                 spot.cell, spot.line, (made, spot.cell),
             )  # fmt: skip
         _warn_of_figures(analysis, flow)
+        for what, spot in out_of_sight(analysis, flow):
+            _warn_later(analysis, flow, what, spot)
     _warn_of_files(analysis)
+    warn_of_caches(analysis)
 
 
 def _later(analysis: Analysis, flow: StepFlow) -> list[StepFlow]:

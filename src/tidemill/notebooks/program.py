@@ -9,6 +9,7 @@ from typing import Any
 from tidemill.notebooks.analysis import Analysis, StepFlow
 from tidemill.notebooks.facts import Facts
 from tidemill.notebooks.flow import FlowRecorder
+from tidemill.notebooks.later import watched_for_later
 from tidemill.notebooks.magics import PreparedCell
 from tidemill.notebooks.metrics import metric_names
 from tidemill.notebooks.wiring import Wiring
@@ -30,10 +31,10 @@ def step_program(analysis: Analysis, flow: StepFlow, wiring: Wiring, modules: di
         "imports": [{"cell": b.spot.cell, "code": b.source} for b in sorted(flow.imports, key=lambda b: b.spot)],
         "settings": [{"cell": s.spot.cell, "code": s.source} for s in flow.settings],
         "cells": [_cell(prepared) for prepared in flow.step.cells],
-        "inputs": sorted(flow.inputs),
+        "inputs": dict(sorted(flow.inputs.items())),
         "outputs": [_output(analysis, flow, name) for name in sorted(flow.outputs)],
         "metrics": metric_names(flow.step, flow.recorder.path.facts, analysis) if wiring.metrics else [],
-        "watched": _watched(analysis, flow),
+        **watched_for_later(analysis, flow),
         "artifacts": {
             "report": wiring.report,
             "metrics": wiring.metrics,
@@ -80,16 +81,6 @@ def _reached(facts: Facts, recorder: FlowRecorder) -> set[str]:
                 if inner is not None and not inner.is_value:
                     waiting.append(inner)
     return found
-
-
-def _watched(analysis: Analysis, flow: StepFlow) -> list[str]:
-    """Inputs that a later step takes in the same version: the step must not change them unseen."""
-    index = analysis.graph.index
-    here = flow.step.name
-    later = [other for other in analysis.flows.values() if index(other.step.name) > index(here)]
-    return sorted(
-        name for name, producer in flow.inputs.items() if any(other.inputs.get(name) == producer for other in later)
-    )
 
 
 def program_arguments(program: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from tidemill.notebooks.analysis import Analysis
 from tidemill.notebooks.outline import Step
@@ -23,6 +24,7 @@ DRAWING_CALLS = words(
 )
 """Calls of pandas and scikit-learn that may draw from the global state, unless they are given `random_state`."""
 
+_GLOBAL = frozenset({"random", "numpy.random"})
 OWN_GENERATORS = frozenset({"default_rng", "RandomState", "Generator", "Random", "SeedSequence", "PCG64"})
 
 
@@ -35,14 +37,16 @@ def random_chain(analysis: Analysis) -> dict[str, str]:
     seeded = any(seeds(prepared.tree) for prepared in cells)
     if not seeded:
         return {}
-    drawing = _drawing_functions([prepared.tree for prepared in cells])
+    trees = [prepared.tree for prepared in cells]
+    drawing = _functions(trees, lambda node, known: _draws(node, known, inside=True)) | _imported(trees)
+    seeding = _functions(trees, lambda node, known: seeds(node) or _names(node, known))
     started = any(seeds(prepared.tree) for prepared in analysis.outline.prelude)
     chain: dict[str, str] = {}
     last: Step | None = None
     for step in analysis.outline.steps:
         if not any(_draws(prepared.tree, drawing) for prepared in step.cells):
             continue
-        started = started or any(seeds(prepared.tree) for prepared in step.cells)
+        started = started or any(seeds(prepared.tree) or _names(prepared.tree, seeding) for prepared in step.cells)
         if not started:
             continue
         if last is not None:
@@ -65,8 +69,25 @@ def _connect(analysis: Analysis, chain: dict[str, str], step: Step, last: Step) 
     analysis.graph.add(step.name, last.name)
 
 
-def _drawing_functions(trees: list[ast.Module]) -> set[str]:
-    """Functions and classes of the notebook that draw, also by calling each other."""
+def _imported(trees: list[ast.Module]) -> set[str]:
+    """Names of `from random import ...` and `import random as ...`, which draw when they are used."""
+    found: set[str] = set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.ImportFrom) and node.module in _GLOBAL:
+            found |= {alias.asname or alias.name for alias in node.names if alias.name not in OWN_GENERATORS}
+        elif isinstance(node, ast.Import):
+            found |= {alias.asname for alias in node.names if alias.asname and alias.name in _GLOBAL}
+        elif isinstance(node, ast.ImportFrom) and node.module == "numpy":
+            found |= {alias.asname for alias in node.names if alias.asname and alias.name == "random"}
+    return found
+
+
+def _names(tree: ast.AST, functions: set[str]) -> bool:
+    return any(isinstance(node, ast.Name) and node.id in functions for node in ast.walk(tree))
+
+
+def _functions(trees: list[ast.Module], does: Callable[[ast.AST, set[str]], bool]) -> set[str]:
+    """Functions and classes of the notebook that do something, also by calling each other."""
     bodies = {
         node.name: node
         for tree in trees
@@ -75,7 +96,7 @@ def _drawing_functions(trees: list[ast.Module]) -> set[str]:
     }
     found: set[str] = set()
     while True:
-        more = {name for name, body in bodies.items() if name not in found and _draws(body, found, inside=True)}
+        more = {name for name, body in bodies.items() if name not in found and does(body, found)}
         if not more:
             return found
         found |= more

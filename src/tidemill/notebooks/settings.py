@@ -6,9 +6,9 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tidemill.notebooks.expressions import root_name
 from tidemill.notebooks.facts import Spot
 from tidemill.notebooks.magics import PreparedCell
+from tidemill.notebooks.origins import root_name
 from tidemill.notebooks.word_list import words
 
 SETTERS = words(
@@ -23,8 +23,12 @@ NESTED_SETTERS = {
     "style": {"use"},
     "rcParams": {"update"},
     "environ": {"update", "setdefault", "pop"},
-    "path": {"append", "insert"},
+    "path": {"append", "insert", "extend", "remove", "clear", "reverse", "pop"},
 }
+OF_LOGGERS = frozenset({"setLevel", "addHandler", "removeHandler", "addFilter", "removeFilter"})
+HOLDERS = frozenset({"getLogger", "getcontext"})
+"""Functions that give the process's own object: what is set in it is a setting."""
+
 SEEDERS = frozenset({"seed", "manual_seed", "manual_seed_all", "set_seed", "seed_everything", "set_random_seed"})
 HARMLESS = frozenset({"set_title", "set_trace"})
 
@@ -55,6 +59,8 @@ def _calls_setter(statement: ast.stmt, is_import: Callable[[str], bool]) -> bool
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False
     function = statement.value.func
+    if isinstance(function, ast.Attribute) and function.attr in OF_LOGGERS and _is_held(function.value, is_import):
+        return True
     root = root_name(function)
     if root is None or not is_import(root.id):
         return False
@@ -79,7 +85,17 @@ def _assigns_into_module(statement: ast.stmt, is_import: Callable[[str], bool]) 
         root = root_name(target)
         if not isinstance(target, ast.Name) and root is not None and is_import(root.id):
             return True
+        if isinstance(target, ast.Attribute) and _is_held(target.value, is_import):
+            return True
     return False
+
+
+def _is_held(value: ast.expr, is_import: Callable[[str], bool]) -> bool:
+    """`logging.getLogger("a")`, `decimal.getcontext()`."""
+    if not isinstance(value, ast.Call):
+        return False
+    root = root_name(value.func)
+    return _called(value) in HOLDERS and root is not None and is_import(root.id)
 
 
 def _sets_env(statement: ast.stmt) -> bool:
@@ -93,7 +109,13 @@ def _sets_env(statement: ast.stmt) -> bool:
 
 def seeds(tree: ast.AST) -> bool:
     """True when code sets a global random state."""
-    return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SEEDERS
-        for node in ast.walk(tree)
-    )
+    return any(isinstance(node, ast.Call) and _called(node) in SEEDERS for node in ast.walk(tree))
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def is_setter(statement: ast.stmt, is_import: Callable[[str], bool]) -> bool:
+    """True for a statement that calls what sets up the process."""
+    return _calls_setter(statement, is_import) or _sets_env(statement)

@@ -10,6 +10,8 @@ from tidemill.notebooks.expressions import ExpressionVisitor
 from tidemill.notebooks.facts import Facts
 from tidemill.notebooks.flow import FlowRecorder
 from tidemill.notebooks.magics import magic_call
+from tidemill.notebooks.objects import as_property
+from tidemill.notebooks.origins import side_by_side
 from tidemill.notebooks.scope import bound_by_import, captured_name, pattern_names
 
 _AT_NAME = re.compile(r"@([^\W\d]\w*)")
@@ -38,8 +40,11 @@ class CellVisitor(ExpressionVisitor):
             self.visit(node.value)
             facts = self.carried(node.value)
         for target in node.targets:
-            self.bind(target, facts)
-            self.link(target, node.value)
+            pairs = [(one, self.carried(value), value) for one, value in side_by_side(target, node.value)]
+            for one, own, _ in pairs or [(target, facts, node.value)]:
+                self.bind(one, own)
+            for one, _, value in pairs or [(target, facts, node.value)]:
+                self.link(one, value)
         for other in node.targets[1:]:
             self.link(other, node.targets[0])
 
@@ -96,7 +101,7 @@ class CellVisitor(ExpressionVisitor):
         for decorator in node.decorator_list:
             carried = self.carried(decorator)
             facts = facts.joined(carried) if carried else facts
-        self.store(node.name, node, facts)
+        self.store(node.name, node, as_property(node, facts) if self._in_class_body() else facts)
 
     visit_AsyncFunctionDef = visit_FunctionDef
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import Mapping
 
-from tidemill_runtime.step.variables import VariableError
+from tidemill_runtime.step.problems import VariableError
 from tidemill_runtime.step.wire import ExecutorInput
 
 

@@ -30,7 +30,11 @@ class Output:
 class StepProgram:
     """One step of a notebook; the last four are names of artifacts, None when the step has none of the kind.
 
-    `ports` names the inputs of the component, by variable, that are not called as their variable is.
+    `inputs` has, by variable, the step that made it. `ports` names the inputs of the component, by variable, that are
+    not called as their variable is. Of the variables that later steps take, each written `name@step`: `later` are those
+    that were made before this step, `watched` the names of inputs among them, `kept` the names of what the prelude
+    makes anew for them; `changes` says of those in `later` which later step changes them, and which outputs of this
+    step (`stale`) it does not know.
     """
 
     notebook: str
@@ -40,10 +44,13 @@ class StepProgram:
     imports: Tuple[CellCode, ...]
     settings: Tuple[CellCode, ...]
     cells: Tuple[CellCode, ...]
-    inputs: Tuple[str, ...]
+    inputs: Mapping[str, str]
     outputs: Tuple[Output, ...]
     metrics: Tuple[str, ...]
     watched: Tuple[str, ...]
+    later: Tuple[str, ...]
+    kept: Tuple[str, ...]
+    changes: Mapping[str, Mapping[str, Any]]
     modules: Mapping[str, str]
     ports: Mapping[str, Mapping[str, str]]
     report: Optional[str]
@@ -75,10 +82,13 @@ def read_program(data: Dict[str, Any]) -> StepProgram:
         imports=_cells(data["imports"]),
         settings=_cells(data["settings"]),
         cells=_cells(data["cells"]),
-        inputs=tuple(data["inputs"]),
+        inputs=data["inputs"],
         outputs=tuple(Output(item["name"], tuple(item.get("known", ()))) for item in data["outputs"]),
         metrics=tuple(data["metrics"]),
         watched=tuple(data.get("watched", ())),
+        later=tuple(data.get("later", ())),
+        kept=tuple(data.get("kept", ())),
+        changes=data.get("changes", {}),
         modules=data.get("modules", {}),
         ports=data.get("ports", {}),
         report=artifacts.get("report"),

@@ -16,12 +16,13 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 from tidemill_runtime.step.failure import Failure, failure_of
 from tidemill_runtime.step.files import place_files
 from tidemill_runtime.step.output import Captured, Outputs
+from tidemill_runtime.step.problems import VariableError
 from tidemill_runtime.step.program import CellCode, StepProgram
 from tidemill_runtime.step.random_state import restore_random_state, save_random_state
 from tidemill_runtime.step.report import report_html
 from tidemill_runtime.step.session import Session
 from tidemill_runtime.step.shell import Shell
-from tidemill_runtime.step.variables import VariableError, Variables
+from tidemill_runtime.step.variables import Variables
 from tidemill_runtime.step.wire import ExecutorInput, write_json
 
 METRICS_FILE_VARIABLE = "TIDEMILL_METRICS"
@@ -103,8 +104,8 @@ class _Runner:
                 self._run_cell(cell)
             self._finish()
         except VariableError as problem:
-            number = self._cell if self._cell is not None else self._first_cell()
-            return Failure(str(problem), self.program.notebook, self.program.step, number, None, "")
+            number = problem.cell or (self._cell if self._cell is not None else self._first_cell())
+            return Failure(str(problem), self.program.notebook, self.program.step, number, problem.line, "")
         except KeyboardInterrupt:
             raise
         except BaseException as problem:  # noqa: BLE001  # a cell may raise anything, SystemExit too: it fails the step
@@ -166,7 +167,7 @@ class _Runner:
                     file.write(json.dumps(line, sort_keys=True) + "\n")
 
     def _finish(self) -> None:
-        self._variables.check_watched()
+        self._variables.check()
         self._variables.store()
         metrics = self._metrics()
         if metrics is not None:

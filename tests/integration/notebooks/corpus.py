@@ -22,3 +22,5 @@ def read_corpus(file_name: str) -> dict[str, list[str]]:
 CORPUS = read_corpus("corpus.txt")
 LIBRARIES = read_corpus("corpus_libraries.txt")
 """The same with numpy, pandas, scikit-learn and polars."""
+REFUSED = read_corpus("corpus_refused.txt")
+"""Those that steps cannot run as a kernel does; each name goes on with the place that the failure must name."""

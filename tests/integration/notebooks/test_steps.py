@@ -82,6 +82,41 @@ def test_an_unseen_change_to_a_shared_input_fails_the_step_that_made_it(tmp_path
     assert StepwiseRun(told, again).printed.splitlines()[-1] == "[1, 3]"
 
 
+def test_a_cache_that_a_library_fills_when_its_object_is_read_is_only_warned_of(tmp_path: Path) -> None:
+    made = compiled(
+        tmp_path,
+        ("imports", "import numpy, scipy.sparse"),
+        ("step:a", "table = scipy.sparse.csr_matrix(numpy.eye(3)[:, ::-1])"),
+        ("step:b prev:a", "\nprint(table.has_canonical_format)"),
+        ("step:c prev:b", "print(table.sum())"),
+    )
+    run = StepwiseRun(made, tmp_path)
+    assert run.succeeded, run.printed
+    assert "n.ipynb, cell 3, line 2: warning: `table` was changed in place by the step b" in run.printed
+    assert run.printed.splitlines()[-1] == "3.0"
+
+
+def test_objects_in_two_variables_are_stored_together_and_a_model_is_not(tmp_path: Path) -> None:
+    made = compiled(
+        tmp_path,
+        ("imports", "from sklearn.neighbors import KNeighborsRegressor\nimport numpy as np"),
+        (
+            "step:a",
+            "X = np.arange(4.0).reshape(-1, 1)\nh = {'X': X}\ny = [1]\n"
+            "model = KNeighborsRegressor(1, algorithm='brute').fit(X, X)",
+        ),
+        ("step:b prev:a", "print(h['X'] is X, model.predict(X).sum(), y)"),
+    )
+    run = StepwiseRun(made, tmp_path)
+    assert run.printed.splitlines() == ["True 6.0 [1]"]
+    found = {name: artifact["metadata"] for name, artifact in run.artifacts["a"].items() if name != "report"}
+    assert {name: metadata["codec"] for name, metadata in found.items()} == {
+        "X": "cloudpickle", "h": "cloudpickle", "model": "skops", "y": "json"
+    }  # fmt: skip
+    assert found["X"]["together"] == found["h"]["together"] == "a/X"
+    assert (tmp_path / "a" / "X").read_bytes() == (tmp_path / "a" / "h").read_bytes()
+
+
 def test_metrics_are_recorded_live_and_as_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     live = tmp_path / "live.jsonl"
     monkeypatch.setenv("TIDEMILL_METRICS", str(live))

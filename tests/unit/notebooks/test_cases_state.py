@@ -51,7 +51,7 @@ def test_case_39_timed_and_captured_bodies_are_kept(tmp_path: Path) -> None:
         ("step:d prev:c", "z"),
     )
     assert inputs(made, "b") == {"x": "a"}
-    assert inputs(made, "c") == {"out": "b", "y": "b"}
+    assert inputs(made, "c") == {"out": "b", "x": "b", "y": "b"}  # x, y and z are one object, and stay one
     assert inputs(made, "d") == {"z": "c"}
 
 

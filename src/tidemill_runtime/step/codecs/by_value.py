@@ -33,7 +33,7 @@ class PickleCodec:
 
     def write(self, value: Any, path: str, scene: Scene) -> None:
         buffer = io.BytesIO()
-        pickler = _pickler_class()(buffer, scene)
+        pickler = pickler_class()(buffer, scene)
         pickler.dump(pickler.state_of_shared(value))
         done: Set[str] = set()
         while True:
@@ -145,7 +145,7 @@ class NotebookReducer:
 
 
 @functools.lru_cache(maxsize=1)
-def _pickler_class() -> Type[Any]:
+def pickler_class() -> Type[Any]:
     base: Any
     try:
         import cloudpickle

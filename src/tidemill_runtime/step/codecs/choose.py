@@ -61,11 +61,39 @@ def _remove(path: str) -> None:
         os.remove(path)
 
 
+def save_together(values: Mapping[str, object], paths: Mapping[str, str], scene: Scene) -> Dict[str, Dict[str, str]]:
+    """Write values that have objects in common, so that whoever loads several has one object again where one was.
+
+    Each file holds all of them. Gives the metadata by name; raises `NotCarried` when one of them cannot be pickled.
+    """
+    codec = PickleCodec()
+    for path in paths.values():
+        try:
+            codec.write(dict(values), path, scene)
+        except Exception as problem:
+            if isinstance(problem, OSError):
+                raise
+            for written in paths.values():
+                _remove(written)
+            raise NotCarried(f"{type(problem).__name__}: {problem}") from problem
+    return {
+        name: {"codec": codec.name, "python_type": type_name(value), "member": name} for name, value in values.items()
+    }
+
+
 def load_value(path: str, metadata: Mapping[str, Any], scene: Scene) -> Any:
     """Read a value back by the codec that its metadata names; without one the file's beginning tells.
 
-    Raises `NotCarried` when the codec is not known or the file is not of it.
+    Of values that were written together it is the one that the metadata names. Raises `NotCarried` when the codec is
+    not known or the file is not of it.
     """
+    loaded = load_together(path, metadata, scene)
+    member = metadata.get("member")
+    return loaded if member is None else loaded[member]
+
+
+def load_together(path: str, metadata: Mapping[str, Any], scene: Scene) -> Any:
+    """As `load_value`; all values by name, where several were written together."""
     name = metadata.get("codec") or _guess(path)
     codec = next((codec for codec in all_codecs() if codec.name == name), None)
     if codec is None:
