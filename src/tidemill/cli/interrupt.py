@@ -1,11 +1,12 @@
-"""Ctrl-C while this process is the worker: the run is cancelled in good order, and can go on later."""
+"""Ctrl-C while this process is the worker: what is under way ends in good order, and can go on later."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def cancel_on_interrupt(site: Site, actor: Actor, run_id: str) -> Iterator[threading.Event]:
-    """Within it the first SIGINT asks the run to stop, and sets the event; a second one ends this process at once.
+def on_interrupt(react: Callable[[], None]) -> Iterator[threading.Event]:
+    """Within it the first SIGINT calls `react` and sets the event; a second one ends this process at once.
 
     The signal does not break into the worker's turn: whatever that writes is written whole.
     """
@@ -29,13 +30,18 @@ def cancel_on_interrupt(site: Site, actor: Actor, run_id: str) -> Iterator[threa
         asked.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # in a thread of its own: the worker's may hold the write lock at this very moment
-        threading.Thread(target=_cancel, args=(site, actor, run_id), daemon=True).start()
+        threading.Thread(target=react, daemon=True).start()
 
     before = signal.signal(signal.SIGINT, on_signal)
     try:
         yield asked
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def cancel_on_interrupt(site: Site, actor: Actor, run_id: str) -> AbstractContextManager[threading.Event]:
+    """Within it the first SIGINT asks the run to stop, and sets the event."""
+    return on_interrupt(partial(_cancel, site, actor, run_id))
 
 
 def _cancel(site: Site, actor: Actor, run_id: str) -> None:

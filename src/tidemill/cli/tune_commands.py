@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tidemill.base.errors import InvalidInput, RunFailed
+from tidemill.base.errors import Conflict, InvalidInput, NotFound, RunFailed
 from tidemill.cli.context import Context, JsonOption, context_of
+from tidemill.cli.interrupt import on_interrupt
 from tidemill.cli.output import note, print_json, print_table, say
 from tidemill.cli.run_commands import FileArgument, prepare_submission
+from tidemill.cli.run_outcome import INTERRUPTED
 from tidemill.project.model import TuningPlan
 
 POLL_SECONDS = 0.2
@@ -29,15 +34,46 @@ def tune(
     trials: Annotated[
         int | None, typer.Option(help="How many trials; the project's number when not given.", min=1)
     ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="TUNING", help="Go on with one that was interrupted, by its id's end.")
+    ] = None,
+    cancel: Annotated[
+        str | None, typer.Option(metavar="TUNING", help="Stop one that goes on, and its trials; by its id's end.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search the best parameters, as [tuning] of the project says; the best trial's run is the candidate.
 
-    Exit status 1 when no trial succeeds. Examples: tidemill tune; tidemill tune --trials 50
+    Exit status 1 when no trial succeeds. Examples: tidemill tune; tidemill tune --trials 50;
+    tidemill tune --resume 5f0c2a7b9d11
     """
+    context = context_of(command)
+    if cancel is not None:
+        stopped = context.connection.post(f"/tunings/{_find(context, cancel)}/cancel")
+        if as_json:
+            print_json(stopped)
+        else:
+            say(f"tuning {stopped['id']} is {stopped['state']}; {_kept(stopped)}")
+        return
+    tuning_id = _started(context, file, trials, quiet=as_json) if resume is None else _find(context, resume)
+    tuning = _follow(context, tuning_id, quiet=as_json)
+    if as_json:
+        print_json(tuning)
+    elif tuning["state"] != "running":
+        _report(tuning)
+    if tuning["state"] == "running":
+        _say_how_to_go_on(tuning)
+        raise typer.Exit(INTERRUPTED)
+    if tuning["state"] == "cancelled":
+        raise RunFailed("the tuning was stopped", place=f"tuning {tuning_id}", remedy="tidemill tune starts a new one")
+    if tuning["state"] != "succeeded":
+        raise RunFailed("no trial succeeded", place=f"tuning {tuning_id}", remedy="tidemill runs list --state FAILED")
+
+
+def _started(context: Context, file: Path | None, trials: int | None, *, quiet: bool) -> str:
+    """The id of a new tuning, as the project says."""
     from tidemill.project.prepare import prepare
 
-    context = context_of(command)
     project = prepare(file, {}).project
     if project is None or project.tuning is None:
         raise InvalidInput(
@@ -45,18 +81,21 @@ def tune(
             place=str(file or "tidemill.toml"),
             remedy="tidemill init writes a tidemill.toml with an example",
         )
-    submission = prepare_submission(context, file, {}, quiet=as_json)
+    submission = prepare_submission(context, file, {}, quiet=quiet)
     body = _body(project.name, project.tuning, submission)
     if trials is not None:
         body["trials"] = trials
-    tuning_id = context.connection.post("/tunings", body)["id"]
-    tuning = _follow(context, tuning_id, quiet=as_json)
-    if as_json:
-        print_json(tuning)
-    else:
-        _report(tuning)
-    if tuning["state"] != "succeeded":
-        raise RunFailed("no trial succeeded", place=f"tuning {tuning_id}", remedy="tidemill runs list --state FAILED")
+    return str(context.connection.post("/tunings", body)["id"])
+
+
+def _find(context: Context, reference: str) -> str:
+    """The id of a tuning from its id, or from its last characters."""
+    found = [each["id"] for each in context.connection.pages("/tunings", limit=1000) if each["id"].endswith(reference)]
+    if not found:
+        raise NotFound(f"there is no tuning {reference!r}", remedy="give the id that tidemill tune named")
+    if len(found) > 1:
+        raise Conflict(f"{len(found)} tunings end with {reference!r}", remedy="give more of the id")
+    return str(found[0])
 
 
 def _body(name: str, plan: TuningPlan, submission: dict[str, Any]) -> dict[str, Any]:
@@ -78,20 +117,38 @@ def _body(name: str, plan: TuningPlan, submission: dict[str, Any]) -> dict[str, 
 
 
 def _follow(context: Context, tuning_id: str, *, quiet: bool) -> dict[str, Any]:
-    if context.connection.is_embedded:
-        _work_here(context, tuning_id, quiet=quiet)
+    """The tuning when it has ended, or was interrupted while this process was its worker."""
+    is_embedded = context.connection.is_embedded
+    was_interrupted = is_embedded and _work_here(context, tuning_id, quiet=quiet)
     said: set[int] = set()
-    while True:
-        tuning: dict[str, Any] = context.connection.get(f"/tunings/{tuning_id}")
-        if not quiet:
-            _say_trials(tuning["trials"], said)
-        if tuning["state"] != "running":
-            return tuning
-        time.sleep(POLL_SECONDS)
+    with nullcontext() if is_embedded else _told_of_the_site(tuning_id):
+        while True:
+            tuning: dict[str, Any] = context.connection.get(f"/tunings/{tuning_id}")
+            if not quiet:
+                _say_trials(tuning["trials"], said)
+            if tuning["state"] != "running" or was_interrupted:
+                return tuning
+            time.sleep(POLL_SECONDS)
 
 
-def _work_here(context: Context, tuning_id: str, *, quiet: bool) -> None:
-    """Without a site this process is both the worker and the one who advances the tuning."""
+@contextmanager
+def _told_of_the_site(tuning_id: str) -> Iterator[None]:
+    """Whoever stops watching is told that the site goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        short = tuning_id[-12:]
+        note(f"tuning {tuning_id} goes on at the site; watch it again with: tidemill tune --resume {short}")
+        note(f"stop it with: tidemill tune --cancel {short}")
+        raise
+
+
+def _work_here(context: Context, tuning_id: str, *, quiet: bool) -> bool:
+    """Without a site this process is both the worker and the one who advances the tuning; True after Ctrl-C.
+
+    Then the steps of the trials in flight end. Their runs and the tuning stay as they are: whoever goes on with the
+    tuning, or a site, runs these steps again.
+    """
     from tidemill.tuning import TuningState, advance_tuning
 
     platform = context.platform
@@ -101,8 +158,8 @@ def _work_here(context: Context, tuning_id: str, *, quiet: bool) -> None:
 
     def advance() -> None:
         try:
-            while advance_tuning(site, namespace_id, tuning_id).state is TuningState.RUNNING:
-                time.sleep(LOOK_SECONDS)
+            while not asked.is_set() and advance_tuning(site, namespace_id, tuning_id).state is TuningState.RUNNING:
+                asked.wait(LOOK_SECONDS)
         except BaseException as problem:  # noqa: BLE001 - raised again by the thread that waits
             problems.append(problem)
         finally:
@@ -110,16 +167,20 @@ def _work_here(context: Context, tuning_id: str, *, quiet: bool) -> None:
 
     thread = threading.Thread(target=advance, name="tuning")
     worker = platform.open_worker()
-    try:
-        thread.start()
-        worker.serve(done)
-    finally:
-        worker.close()
-        thread.join()
+    with on_interrupt(lambda: note("ending the trials in flight; Ctrl-C again leaves at once")) as asked:
+        try:
+            thread.start()
+            worker.serve(done)
+            was_asked = asked.is_set()
+        finally:
+            asked.set()
+            worker.close()
+            thread.join()
     if problems:
         raise problems[0]
     if not quiet:
         note("the trials ran in this process; `tidemill up` keeps a worker warm")
+    return was_asked
 
 
 def _say_trials(trials: list[dict[str, Any]], said: set[int]) -> None:
@@ -128,6 +189,17 @@ def _say_trials(trials: list[dict[str, Any]], said: set[int]) -> None:
             said.add(trial["number"])
             value = "" if trial["value"] is None else f" {trial['value']:.6g}"
             note(f"  trial {trial['number']} {trial['state']}{value} {_short(trial['parameters'])}")
+
+
+def _kept(tuning: dict[str, Any]) -> str:
+    ended = sum(trial["value"] is not None for trial in tuning["trials"])
+    return f"{ended} of {tuning['trials_wanted']} trials have a result"
+
+
+def _say_how_to_go_on(tuning: dict[str, Any]) -> None:
+    short = tuning["id"][-12:]
+    note(f"tuning {tuning['id']}: {_kept(tuning)}, which is kept; go on with: tidemill tune --resume {short}")
+    note(f"a site that is started goes on with it, too; give it up with: tidemill tune --cancel {short}")
 
 
 def _report(tuning: dict[str, Any]) -> None:
