@@ -125,7 +125,7 @@ def test_an_approval_counts_once_and_a_decision_stands(story: Story) -> None:
 
 
 def test_nothing_answers_before_the_approval(story: Story) -> None:
-    assert "it has no live revision yet" in story.refusals["unapproved"]
+    assert "no model version is approved for line in production" in story.refusals["unapproved"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidemill.base.errors import InvalidInput, NotFound, Unavailable
+from tidemill.cli.answering import answering_service
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
 from tidemill.cli.review_commands import current_project
@@ -92,6 +93,8 @@ def deploy(
         print_json(service)
         return
     _say_service(context, service)
+    if not service["ready"]:
+        note(f"see it come up: tidemill service show {name}")
 
 
 def predict(
@@ -101,7 +104,7 @@ def predict(
     data: Annotated[str | None, typer.Option(help="JSON: a list of rows, or @FILE.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a service for predictions, through the gateway like any client.
+    """Ask a service for predictions, through the gateway like any client; one that is being loaded is waited for.
 
     Examples: tidemill predict fuel Weight_in_lbs=2130 Year=82;
     tidemill predict fuel --data @rows.json
@@ -133,9 +136,10 @@ def score(
     context = context_of(command)
     if not source.is_file():
         raise NotFound("there is no such file", place=str(source), remedy="name a Parquet file that is there")
+    asker = _asker(context, service)
     signature = context.connection.get(f"/services/{service}/signature")
     columns = tuple(signature.get("columns") or [each["name"] for each in signature["signature"]["inputs"]])
-    done = score_file(_asker(context, service), columns, source, target)
+    done = score_file(asker, columns, source, target)
     if as_json:
         print_json({"rows": done.rows, "requests": done.requests, "path": str(target)})
         return
@@ -313,10 +317,11 @@ def _until_live(context: Context, name: str, version_id: str) -> None:
 def _asker(context: Context, service: str) -> Callable[[list[Any]], Predicted]:
     from tidemill.serving.predict import predict as ask
 
-    found = _get(context, service)
     url = context.connection.public_url
     if url is None:
+        _get(context, service)
         raise Unavailable("no site is up, so nobody answers", remedy="tidemill up --detach")
+    found = answering_service(context, service)
     secret = ""
     if found["spec"]["access"] == "token":
         secret = context.connection.post(f"/services/{service}/token", {"ttl_seconds": 600})["token"]
