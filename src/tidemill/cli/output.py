@@ -117,10 +117,13 @@ def fail(problem: TidemillError, *, as_json: bool = False) -> NoReturn:
     raise SystemExit(problem.exit_status)
 
 
-def wrapped(line: str) -> str:
-    """A line of prose, broken between words where the terminal ends; paths, ids and commands stay whole."""
+def wrapped(line: str, *, hanging: int = 2) -> str:
+    """A line of prose, broken between words where the terminal ends; paths, ids and commands stay whole.
+
+    What follows the first line stands `hanging` columns further in.
+    """
     width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stderr.isatty() else WIDTH
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    indent = " " * (len(line) - len(line.lstrip()) + hanging)
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
     )

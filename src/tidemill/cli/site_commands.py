@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from typing import Annotated
 
 import tomlkit
 import typer
 
-from tidemill.base.errors import Unavailable
+from tidemill.base.errors import InvalidInput, Unavailable
+from tidemill.base.settings import Explained
 from tidemill.cli.context import JsonOption, context_of
 from tidemill.cli.doctor import examine
-from tidemill.cli.output import print_json, print_table, say
+from tidemill.cli.output import print_json, print_table, say, wrapped
 from tidemill.platform import Platform
 
 
@@ -35,19 +37,15 @@ def config(
     """
     settings = context_of(command).platform.settings.explain()
     if as_json:
-        print_json(
-            [
-                {"name": each.setting.name, "value": _shown(each.setting.name, each.value), "source": each.source}
-                for each in settings
-            ]
-        )
+        print_json([{"name": each.setting.name, "value": _value(each), "source": each.source} for each in settings])
         return
-    columns = ["SETTING", "VALUE", "FROM", "MEANING"] if explain else ["SETTING", "VALUE"]
-    rows = [
-        (each.setting.name, _shown(each.setting.name, each.value), each.place, each.setting.meaning)[: len(columns)]
-        for each in settings
-    ]
-    print_table(columns, rows, empty="")
+    if not explain:
+        print_table(["SETTING", "VALUE"], [(each.setting.name, _value(each)) for each in settings], empty="")
+        return
+    for each in settings:
+        value = _value(each)
+        say(f"{each.setting.name} = {'(empty)' if value == '' else value}  ({each.place})")
+        say(wrapped(f"    {each.setting.meaning}", hanging=0))
 
 
 def env(command: typer.Context, as_json: JsonOption = False) -> None:
@@ -73,16 +71,16 @@ def env(command: typer.Context, as_json: JsonOption = False) -> None:
 def login(
     command: typer.Context,
     url: Annotated[str, typer.Argument(help="Address of the site.")],
-    token: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, help="Your token there; asked for when not given.")
-    ],
+    token: Annotated[str | None, typer.Option(help="Your token there; asked for, or read from a pipe.")] = None,
 ) -> None:
     """Keep the address and token of a site in this home, so that commands go there.
 
-    Example: tidemill login https://tidemill.example.org
+    Examples: tidemill login https://tidemill.example.org;
+    tidemill login https://tidemill.example.org < token
     """
     from tidemill.cli.connection import Connection
 
+    token = token or _read_token()
     home = context_of(command).platform.home
     there = Platform(home=home.path, flags={"url": url, "token": token})
     person = Connection(there).get("/whoami")["person"]
@@ -113,5 +111,17 @@ def doctor(command: typer.Context, as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
-def _shown(name: str, value: object) -> object:
-    return "(set)" if name in {"token", "database_url"} and value else value
+def _read_token() -> str:
+    """The token that somebody types unseen, or that a pipe brings."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("Token", hide_input=True))
+    token = sys.stdin.readline().strip()
+    if not token:
+        raise InvalidInput("there is no token", place="--token", remedy="give it, type it, or send it through a pipe")
+    return token
+
+
+def _value(explained: Explained) -> object:
+    """The value of a setting; a secret is only said to be there."""
+    is_secret = explained.setting.name in {"token", "database_url"}
+    return "(set)" if is_secret and explained.value else explained.value

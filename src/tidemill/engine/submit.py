@@ -62,7 +62,12 @@ def _check_artifacts(site: Site, actor: Actor, request: RunRequest) -> None:
         artifact(site, actor, artifact_id)
     missing = [name for name, spec in known.items() if not spec.optional and name not in request.artifacts]
     if missing:
-        raise InvalidInput(f"the input artifact {missing[0]!r} is missing", place="artifacts")
+        raise InvalidInput(
+            f"the input artifact {missing[0]!r} is missing",
+            place="artifacts",
+            remedy=f'POST /api/v1/runs takes "artifacts": {{"{missing[0]}": ARTIFACT_ID}}; '
+            "from the command line, let an importer of the pipeline bring it",
+        )
 
 
 def _new_run(site: Site, actor: Actor, request: RunRequest, parameters: dict[str, object]) -> Run:

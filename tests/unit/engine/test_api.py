@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from tidemill.access import Actor, Role
-from tidemill.base.errors import TidemillError
+from tidemill.base.errors import InvalidInput, TidemillError
 from tidemill.engine import list_attempts
 from tidemill.engine.api import routes
 from tidemill.engine.testing import Step, pipeline_of
+from tidemill.pipelines import load_pipeline
 
 
 def _client(bench: Any, actor: Actor) -> TestClient:
@@ -101,3 +102,13 @@ def test_a_run_of_another_namespace_is_not_found(bench: Any, client: TestClient)
     for verb in ("cancel", "resume"):
         assert stranger.post(f"/runs/{run['id']}/{verb}").status_code == 404
     assert stranger.get("/runs").json()["items"] == []
+
+
+def test_a_missing_input_artifact_is_named_with_the_way_to_give_it(bench: Any) -> None:
+    raw = pipeline_of(Step(name="only")).raw
+    kind = {"schemaTitle": "system.Model", "schemaVersion": "0.0.1"}
+    artifacts = {"artifacts": {"model": {"artifactType": kind}}}
+    pipeline = load_pipeline(json.dumps({**raw, "root": {**raw["root"], "inputDefinitions": artifacts}}), place="spec")
+    with pytest.raises(InvalidInput, match="'model' is missing") as caught:
+        bench.submit(pipeline)
+    assert '"artifacts": {"model": ARTIFACT_ID}' in str(caught.value.remedy)
