@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from tidemill.base.ballast import Ballast
 from tidemill.base.clock import SystemClock
 from tidemill.base.database import Database, sqlite_url
 from tidemill.base.home import Home, open_home
@@ -54,8 +55,10 @@ class Platform:
 
         clock = SystemClock()
         url = self.settings.text("database_url") or sqlite_url(self.home.database)
-        database = Database(url)
+        ballast = Ballast(home=self.home)
+        database = Database(url, ballast)
         migrate(database, self.home)
+        ballast.keep(self.settings.number("ballast_bytes"))
         return Site(home=self.home, database=database, clock=clock, ids=Uuid7Ids(clock))
 
     @cached_property

@@ -221,7 +221,8 @@ def test_a_disk_with_little_space_takes_no_new_run(small_disk: CommandLine) -> N
 def test_a_value_that_fills_the_disk_is_not_blamed_for_its_type(small_disk: CommandLine) -> None:
     cells = (("step:one", "import os\ndata = os.urandom(6_000_000)"), ("step:two prev:one", "size = len(data)"))
     write_notebook(small_disk.folder / "large.ipynb", *cells)
-    refused(small_disk, "run", "large.ipynb", status=1, says="`data` of type bytes cannot be stored: the disk")
+    told = refused(small_disk, "run", "large.ipynb", status=7, says="`data` of type bytes cannot be stored: No space")
+    assert f"no space left on the disk of {small_disk.home}" in told
     assert not list((small_disk.home / "work").iterdir())
 
 

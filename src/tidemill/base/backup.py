@@ -45,7 +45,8 @@ def create_backup(site: Site, target: Path) -> Backup:
         )
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with tempfile.TemporaryDirectory(dir=site.home.work) as scratch:
+        # where the archive goes there is room for it, also while there is none in the home
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
             copy = Path(scratch) / "state.db"
             _copy_database(site.home.database, copy)
             count = _write_archive(site.home, copy, temporary)

@@ -17,11 +17,12 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from tidemill.base.ballast import LEAST_BYTES, Ballast
 from tidemill.base.errors import StorageFull, Unavailable
 
 BUSY_TIMEOUT_SECONDS = 20
-# SQLite cannot open its log in less room than this, and calls it an I/O error
-LEAST_ROOM_BYTES = 256 << 10
+_FULL = ("disk is full", "No space left", "quota exceeded")
+_MAYBE_FULL = ("I/O error", "unable to open database file")
 _DAMAGED = ("file is not a database", "database disk image is malformed")
 
 
@@ -46,11 +47,14 @@ class Database:
     """Where the state is.
 
     `write` is one transaction that holds the write lock from its first statement; `read` sees one snapshot.
-    Neither may hold user code or I/O inside. Foreign errors become `StorageFull` or `Unavailable`.
+    Neither may hold user code or I/O inside. Foreign errors become `StorageFull` or `Unavailable`. After an error of a
+    commit nobody knows whether it counted: its connection is closed, and the caller reads back. On a disk without room
+    the ballast makes some, before a transaction or after one that failed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ballast: Ballast | None = None) -> None:
         self.url = url
+        self._ballast = ballast
         self._engine: Engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         self._demand: Callable[[Connection], None] | None = None
         self.is_sqlite = self._engine.dialect.name == "sqlite"
@@ -65,7 +69,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One writing transaction: commits at the end, rolls back on an error."""
-        with _translated(self._engine), self._engine.connect() as connection:
+        with self._with_room(), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with _committing(connection):
@@ -76,7 +80,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One reading transaction, rolled back at the end."""
-        with _translated(self._engine), self._engine.connect() as connection:
+        with self._with_room(), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:
@@ -99,6 +103,28 @@ class Database:
         """Close every connection; call it in a child before it does anything else with the database, too."""
         self._engine.dispose()
 
+    @contextmanager
+    def _with_room(self) -> Iterator[None]:
+        """With room to work in as far as the ballast goes; errors as ours."""
+        if self._ballast is not None:
+            self._ballast.relieve()
+        try:
+            with _translated(self._engine, self._is_out_of_room):
+                yield
+        except StorageFull:
+            if self._ballast is not None:
+                self._ballast.relieve(has_failed=True)
+            raise
+
+    def _is_out_of_room(self) -> bool:
+        if self._ballast is not None:
+            return self._ballast.is_out_of_room()
+        path = self._engine.url.database
+        if not self.is_sqlite or not path:
+            return False
+        room = os.statvfs(Path(path).parent)
+        return room.f_bavail * room.f_frsize < LEAST_BYTES
+
 
 def sqlite_url(path: Path) -> str:
     """The address of a SQLite file."""
@@ -112,16 +138,22 @@ def _committing(connection: Connection) -> Iterator[None]:
     except BaseException:
         connection.rollback()
         raise
-    connection.commit()
+    try:
+        connection.commit()
+    except DBAPIError:
+        connection.invalidate()  # what such a connection still says of itself is not to be trusted
+        raise
 
 
 @contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
+def _translated(engine: Engine, is_out_of_room: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     except OperationalError as problem:
         cause = str(problem.orig)
-        if "disk is full" in cause or "No space left" in cause or ("I/O error" in cause and not _has_room(engine)):
+        if any(words in cause for words in _FULL) or (
+            any(words in cause for words in _MAYBE_FULL) and is_out_of_room()
+        ):
             raise StorageFull(
                 "the disk is full, so the database cannot grow",
                 place=engine.url.database,
@@ -138,14 +170,6 @@ def _translated(engine: Engine) -> Iterator[None]:
         if problem.connection_invalidated:
             raise Unavailable("the connection to the database was lost", remedy="try again") from problem
         raise
-
-
-def _has_room(engine: Engine) -> bool:
-    path = engine.url.database
-    if engine.dialect.name != "sqlite" or not path:
-        return True
-    room = os.statvfs(Path(path).parent)
-    return room.f_bavail * room.f_frsize >= LEAST_ROOM_BYTES
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

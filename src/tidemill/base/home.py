@@ -1,10 +1,9 @@
-"""The home: the folder of one site, its layout, its version, and whether its disk has room."""
+"""The home: the folder of one site, its layout and its version."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +59,11 @@ class Home:
         return self.path / "telemetry"
 
     @property
+    def ballast(self) -> Path:
+        """Room that is given up when the disk is full."""
+        return self.path / "ballast"
+
+    @property
     def sockets(self) -> Path:
         """A 0700 folder with a short path for unix sockets, outside the home."""
         base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
@@ -87,17 +91,6 @@ def open_home(path: Path) -> Home:
     for folder in (home.blobs, home.work, home.logs, home.venvs, home.keys, home.telemetry):
         folder.mkdir(exist_ok=True, mode=0o700)
     return home
-
-
-def demand_space(home: Home, floor_bytes: int) -> None:
-    """Raise `StorageFull` when the home's disk has less free space than the floor: before anything is begun."""
-    free = shutil.disk_usage(home.path).free
-    if free < floor_bytes:
-        raise StorageFull(
-            f"the disk has {free / 1e6:.0f} MB left, and {floor_bytes / 1e6:.0f} MB are kept free",
-            place=str(home.path),
-            remedy="free some space, or lower the setting free_space_floor_bytes",
-        )
 
 
 def make_sockets_folder(home: Home) -> Path:

@@ -91,7 +91,14 @@ SETTINGS: tuple[Setting, ...] = (
         kind=int,
         default=200_000_000,
         minimum=0,
-        meaning="Below this much free space in the home no new run is taken, in bytes.",
+        meaning="Below this much free space in the home no new run is taken, in bytes; the ballast is part of it.",
+    ),
+    Setting(
+        name="ballast_bytes",
+        kind=int,
+        default=33_554_432,
+        minimum=0,
+        meaning="Room that the home holds back and gives up on a full disk, in bytes; 0: none, else at least 16 MiB.",
     ),
 )
 

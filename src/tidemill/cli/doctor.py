@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tidemill.base.ballast import Ballast
 from tidemill.base.errors import TidemillError
 from tidemill.base.home import file_system_of
 from tidemill.base.migrate import revision_of
@@ -55,9 +56,13 @@ def _home(platform: Platform) -> Finding:
 
 
 def _space(platform: Platform) -> Finding:
-    free = shutil.disk_usage(platform.home.path).free
-    good = free >= ENOUGH_FREE_BYTES
-    return Finding(what="disk", is_good=good, detail=f"{free / 1e9:.1f} GB free", remedy="free some space in the home")
+    storage = Ballast(home=platform.home).look(platform.settings.number("free_space_floor_bytes"))
+    refusal = storage.refusal
+    if refusal is not None:
+        return Finding(what="disk", is_good=False, detail=refusal.message, remedy=refusal.remedy or "")
+    good = storage.free_bytes >= ENOUGH_FREE_BYTES
+    detail = f"{storage.free_bytes / 1e9:.1f} GB free"
+    return Finding(what="disk", is_good=good, detail=detail, remedy="free some space in the home")
 
 
 def _database(platform: Platform) -> Finding:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tidemill.base.ballast import demand_space
 from tidemill.base.errors import Conflict, InvalidInput, NotFound
-from tidemill.base.home import demand_space
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import note, print_json, print_table, say, wrapped
 from tidemill.cli.run_outcome import follow_run
@@ -160,6 +160,8 @@ def prepare_submission(context: Context, file: Path | None, given: dict[str, str
                 f"data here does not reach a site elsewhere; it needs {missing[0]}",
                 remedy=f"give a path on that machine: -p {missing[0]}=file:///...",
             )
+    if not platform.settings.text("url"):  # a site elsewhere says it itself
+        demand_space(platform.home, platform.settings.number("free_space_floor_bytes"))
     try:
         prepared = bind_data(platform.site, platform.actor, platform.dvc, prepared)
     finally:
@@ -185,7 +187,6 @@ def _submit(context: Context, submission: dict[str, Any]) -> str:
     from tidemill.pipelines import load_pipeline
 
     platform = context.platform
-    demand_space(platform.home, platform.settings.number("free_space_floor_bytes"))
     fields = {name: value for name, value in submission.items() if name != "spec"}
     pipeline = load_pipeline(submission["spec"], place=submission["origin"]["file"])
     return submit_run(platform.site, platform.actor, RunRequest(pipeline=pipeline, **fields)).id

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from tidemill.base.ballast import Ballast
+from tidemill.base.errors import RunFailed, StorageFull
 from tidemill.cli.context import Context
 from tidemill.cli.interrupt import cancel_on_interrupt
 from tidemill.cli.output import note, note_error, print_json, print_table, say, shortened, wrapped
@@ -18,7 +20,8 @@ FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "PAUSED"})
 
 
 def follow_run(context: Context, run_id: str, *, as_json: bool) -> dict[str, Any]:
-    """See a run through and report it; a run that did not succeed ends the command with exit status 1.
+    """See a run through and report it; one that did not succeed ends the command with exit status 1, or 7 when it
+    failed for want of room on the disk.
 
     Without a live site this process is the worker.
     """
@@ -42,7 +45,8 @@ def follow_run(context: Context, run_id: str, *, as_json: bool) -> dict[str, Any
         note(f"what finished is kept; go on with: tidemill runs resume {run_id[-12:]}")
         raise typer.Exit(INTERRUPTED)
     if run["state"] != "SUCCEEDED":
-        raise typer.Exit(1)
+        is_full = (run["failure"] or {}).get("error") == StorageFull.code
+        raise typer.Exit(StorageFull.exit_status if is_full else RunFailed.exit_status)
     return run
 
 
@@ -60,6 +64,7 @@ def _work_here(context: Context, run_id: str) -> tuple[dict[str, Any], list[dict
             worker.run_until_done(run_id)
     finally:
         worker.close()
+        Ballast(home=platform.home).restore()  # what the steps left behind is removed by now
     run = get_run(platform.site, platform.actor, run_id)
     tasks = list_tasks(platform.site, platform.actor, run_id)
     failure = None if run.failure is None else run.failure.to_json()

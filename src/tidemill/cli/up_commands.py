@@ -14,11 +14,12 @@ from typing import Annotated, Any
 
 import typer
 
+from tidemill.base.ballast import Ballast, Storage
 from tidemill.base.errors import Unavailable
 from tidemill.base.process import is_alive
 from tidemill.cli.connection import live_site
 from tidemill.cli.context import Context, JsonOption, context_of
-from tidemill.cli.output import note, print_fields, print_json, print_table, say
+from tidemill.cli.output import note, note_error, print_fields, print_json, print_table, say
 from tidemill.platform import Platform
 
 START_SECONDS, STOP_SECONDS = 40.0, 40.0
@@ -87,7 +88,7 @@ def down(command: typer.Context) -> None:
 
 
 def status(command: typer.Context, as_json: JsonOption = False) -> None:
-    """Say whether the site is up, and how its processes are.
+    """Say whether the site is up, how its processes are, and whether there is room.
 
     Exit status 0 when it is up, 6 when it is not. Example: tidemill status
     """
@@ -98,12 +99,29 @@ def status(command: typer.Context, as_json: JsonOption = False) -> None:
             print_json({"up": False, "home": str(context.platform.home.path)})
         raise Unavailable("no site is up", place=str(context.platform.home.path), remedy="tidemill up --detach")
     processes = _processes(context)
+    home = context.platform.home
+    storage = Ballast(home=home).look(context.platform.settings.number("free_space_floor_bytes"))
+    room = f"{storage.state.value}, {storage.free_bytes / 1e6:.0f} MB free"
     if as_json:
-        print_json({"up": True, "url": told["url"], "home": str(context.platform.home.path), "processes": processes})
+        fields = {"up": True, "url": told["url"], "home": str(home.path), "processes": processes}
+        print_json({**fields, "storage": _storage_json(storage)})
         return
-    print_fields({"address": told["url"], "home": context.platform.home.path, "process": told["pid"]})
+    print_fields({"address": told["url"], "home": home.path, "process": told["pid"], "storage": room})
+    if storage.refusal is not None:
+        note_error(storage.refusal.message, place=storage.refusal.place, remedy=storage.refusal.remedy)
     rows = [(each["name"], each["state"], each["pid"] or "-", each["restarts"]) for each in processes]
     print_table(["PROCESS", "STATE", "PID", "RESTARTS"], rows, empty="")
+
+
+def _storage_json(storage: Storage) -> dict[str, Any]:
+    refusal = storage.refusal
+    return {
+        "state": storage.state.value,
+        "free_bytes": storage.free_bytes,
+        "ballast_bytes": storage.held_bytes,
+        "message": None if refusal is None else refusal.message,
+        "remedy": None if refusal is None else refusal.remedy,
+    }
 
 
 def _processes(context: Context) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from tidemill.access.guard import can_read, can_write
 from tidemill.access.model import Actor
-from tidemill.base.home import demand_space
+from tidemill.base.ballast import demand_space
 from tidemill.base.site import Site
 from tidemill.engine.cancel import cancel_run
 from tidemill.engine.find import get_run, list_attempts, list_metrics, list_runs, list_tasks
@@ -28,6 +28,7 @@ class FailureView(BaseModel):
     """Why a run or task failed."""
 
     message: str
+    error: str | None
     task: str | None
     notebook: str | None
     cell: str | None

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tidemill.artifacts import Artifact
-from tidemill.base.errors import TidemillError
+from tidemill.base.errors import StorageFull, TidemillError
 from tidemill.engine import cache
 from tidemill.engine.active import Active, Stop, new_active
 from tidemill.engine.advance import Scheduler
@@ -31,10 +31,11 @@ LIVE_SECONDS = 0.2
 
 
 class RunDriver:
-    """Drives a run that its worker has claimed; used by the worker's thread only."""
+    """Drives a run that its worker has claimed, in the worker's thread; with a `refusal` what is left fails."""
 
-    def __init__(self, tools: Tools, graph: RunGraph, scheduler: Scheduler) -> None:
+    def __init__(self, tools: Tools, graph: RunGraph, scheduler: Scheduler, refusal: StorageFull | None = None) -> None:
         self.graph = graph
+        self._refusal = refusal
         self._tools = tools
         self._scheduler = scheduler
         self._batch = Batch()
@@ -101,12 +102,8 @@ class RunDriver:
         elif exited.lost is not None:
             self._lose(active, exited.lost)
         elif exited.status != 0:
-            self._fail(
-                active,
-                failure_of_exit(
-                    exited, task=active.node.path, run_id=self.graph.id, folder=active.folder, log=active.log
-                ),
-            )
+            home = self._tools.site.home
+            self._fail(active, failure_of_exit(exited, active, run_id=self.graph.id, home=home))
         else:
             self._collect(active)
 
@@ -146,6 +143,10 @@ class RunDriver:
         for node in waiting:
             if self.graph.is_canceling:
                 self._scheduler.end(node, State.CANCELED)
+                has_ended = True
+            elif self._refusal is not None:
+                failure = failure_of_error(self._refusal, task=node.path, run_id=self.graph.id)
+                self._scheduler.end(node, State.FAILED, failure)
                 has_ended = True
             elif node.not_before_seconds > self._now():
                 self._ready.append(node)
@@ -313,7 +314,11 @@ class RunDriver:
             self._batch.attempts.append(record)
         self._active.pop(record.id, None)
         self._give_slot_back()
-        self._tools.background.forget(partial(shutil.rmtree, active.folder.root, ignore_errors=True))
+        clear = partial(shutil.rmtree, active.folder.root, ignore_errors=True)
+        if failure is not None and failure.error == StorageFull.code:
+            clear()  # else there is no room to write down that there is none
+        else:
+            self._tools.background.forget(clear)
 
     def _fail(self, active: Active, failure: Failure) -> None:
         node = active.node

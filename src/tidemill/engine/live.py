@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from tidemill.base.ballast import is_no_space
 from tidemill.engine.changes import MetricPoint
 
 MAX_METRICS_BYTES = 64 << 20
@@ -56,7 +57,10 @@ class LogCap:
         self.cut_bytes = 0
 
     def trim(self) -> bool:
-        """Cut the log when it is above the cap; True when it was. The writer appends, so it goes on at the new end."""
+        """Cut the log when it is above the cap; True when it was. The writer appends, so it goes on at the new end.
+
+        On a full disk the mark may be missing where it was cut.
+        """
         try:
             if os.stat(self._path).st_size <= self._cap_bytes:
                 return False
@@ -64,6 +68,9 @@ class LogCap:
                 self._cut(file.fileno())
         except FileNotFoundError:
             return False
+        except OSError as problem:
+            if not is_no_space(problem):
+                raise
         return True
 
     def _cut(self, descriptor: int) -> None:

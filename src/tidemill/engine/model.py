@@ -95,9 +95,13 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a task or run failed; `log_tail` are the last lines of its log, `cell` and `line` point into a notebook."""
+    """Why a task or run failed; `log_tail` are the last lines of its log, `cell` and `line` point into a notebook.
+
+    `error` is the code of the error that ended it (`storage_full`), None when its own program failed.
+    """
 
     message: str
+    error: str | None = None
     task: str | None = None
     notebook: str | None = None
     cell: str | None = None
@@ -111,6 +115,7 @@ class Failure:
         return {
             "schema_version": 1,
             "message": self.message,
+            "error": self.error,
             "task": self.task,
             "notebook": self.notebook,
             "cell": self.cell,

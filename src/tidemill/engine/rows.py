@@ -15,7 +15,7 @@ def failure_of(value: dict[str, Any] | None) -> Failure | None:
     """The failure in a JSON column."""
     if value is None:
         return None
-    known = {key: value.get(key) for key in ("task", "notebook", "cell", "line", "traceback", "remedy")}
+    known = {key: value.get(key) for key in ("error", "task", "notebook", "cell", "line", "traceback", "remedy")}
     return Failure(message=value["message"], log_tail=tuple(value.get("log_tail", ())), **known)
 
 

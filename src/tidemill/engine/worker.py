@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
 from sqlalchemy import select, update
 
 from tidemill.artifacts import ArtifactStore, blob_store
+from tidemill.base.ballast import is_no_space
 from tidemill.base.errors import NotFound, StorageFull, Unavailable
 from tidemill.base.site import Site
 from tidemill.engine import claims
@@ -28,6 +30,8 @@ from tidemill_runtime.fork import kernel
 
 _CLAIMS_AT_A_TIME = 20
 _FAULT_PAUSE_SECONDS = 1.0
+_MAX_TIMES_FULL = 3
+"""After so many commits that found no room a run ends: what it writes is what does not fit."""
 
 
 class Stop(Protocol):
@@ -84,6 +88,7 @@ class Worker:
         self._watch = Watch(site, options.lease_seconds)
         self._drivers: dict[str, RunDriver] = {}
         self._pauses: dict[str, float] = {}
+        self._full: dict[str, list[StorageFull]] = {}
         self._is_registered = False
         self._beat_at_seconds = 0.0
         self._poll_at_seconds = 0.0
@@ -143,6 +148,7 @@ class Worker:
         self._guarded(driver, driver.turn)
         if driver.graph.is_over and self._drivers.get(driver.graph.id) is driver:
             del self._drivers[driver.graph.id]
+            self._full.pop(driver.graph.id, None)
 
     def _guarded(self, driver: RunDriver, work: Callable[[], None]) -> None:
         """Do something for one run; whatever goes wrong stays with that run."""
@@ -150,12 +156,17 @@ class Worker:
             work()
         except Fenced:
             self._drop(driver)
-        except (StorageFull, Unavailable):
+        except (StorageFull, Unavailable) as problem:
             # Whether the commit counted is unknown: the run is read back before anything else is done about it.
             self._drop(driver, pause_seconds=_FAULT_PAUSE_SECONDS)
-        except Exception:  # noqa: BLE001  # one bad run never stops the others
+            if isinstance(problem, StorageFull):
+                self._full.setdefault(driver.graph.id, []).append(problem)
+        except Exception as problem:  # noqa: BLE001  # one bad run never stops the others
             self._drop(driver, pause_seconds=_FAULT_PAUSE_SECONDS)
-            self._record_fault(driver.graph.claim, traceback.format_exc())
+            if is_no_space(problem):
+                self._full.setdefault(driver.graph.id, []).append(StorageFull(str(problem)))
+            else:
+                self._record_fault(driver.graph.claim, traceback.format_exc())
 
     def _drop(self, driver: RunDriver, *, pause_seconds: float = 0.0) -> None:
         driver.let_go()
@@ -206,13 +217,16 @@ class Worker:
             self._record_fault(claim, traceback.format_exc())
             self._pauses[claim.run_id] = self._now() + _FAULT_PAUSE_SECONDS
             return
-        driver = RunDriver(self._tools, graph, scheduler)
+        full = self._full.get(claim.run_id, [])
+        refusal = full[-1] if len(full) >= _MAX_TIMES_FULL else None
+        driver = RunDriver(self._tools, graph, scheduler, refusal)
         self._drivers[claim.run_id] = driver
         self._guarded_turn(driver)
 
     def _record_fault(self, claim: Claim, text: str) -> None:
         """Count a fault of ours; a run that has too many is PAUSED, so that the others get on."""
-        with open(self._site.home.logs / "engine.log", "a", encoding="utf-8") as file:
+        # on a full disk the run's row says the essential
+        with suppress(OSError), open(self._site.home.logs / "engine.log", "a", encoding="utf-8") as file:
             file.write(f"{self._site.clock.now().isoformat()} run {claim.run_id}\n{text}\n")
         mine = (run_rows.c.namespace_id == claim.namespace_id, run_rows.c.id == claim.run_id)
         try:

@@ -56,10 +56,13 @@ def write_parquet(path: Path, predictions: Iterable[Prediction]) -> None:
     ).replace_schema_metadata({"schema_version": "1"})
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_suffix(".new")
-    pyarrow.parquet.write_table(table, temporary, row_group_size=20_000, compression="zstd")
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        pyarrow.parquet.write_table(table, temporary, row_group_size=20_000, compression="zstd")
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # half of one would only keep a full disk full
 
 
 _TEXTS = (

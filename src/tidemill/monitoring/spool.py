@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -14,6 +15,7 @@ from tidemill.base.home import Home
 MAX_BYTES = 64 * 1024 * 1024
 SYNC_SECONDS = 1.0
 FREE_FLOOR_BYTES = 200_000_000
+log = logging.getLogger(__name__)
 
 
 def predictions_folder(home: Home) -> Path:
@@ -39,7 +41,8 @@ def all_spools(folder: Path) -> list[Path]:
 class Spool:
     """The open spool file. Frames reach the kernel at once and the disk within `SYNC_SECONDS`.
 
-    Below `FREE_FLOOR_BYTES` of free space frames are dropped and counted.
+    Below `FREE_FLOOR_BYTES` of free space, or when a write finds none, frames are dropped and counted: whole ones, so
+    that what is kept can be read. No method raises for want of room.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,17 +57,31 @@ class Spool:
         self._unsynced = False
         self._has_room = True
         self._sequence = 0
+        self._told = 0
         self.dropped_frames = 0
 
     def append(self, lines: bytes) -> None:
         """Write whole lines, each with its end."""
-        if not self._has_room:
-            self.dropped_frames += lines.count(b"\n")
+        if self._has_room and self._written(lines):
+            self._size += len(lines)
+            self._unsynced = True
             return
-        file = self._current()
-        file.write(lines)
-        self._size += len(lines)
-        self._unsynced = True
+        self._has_room = False
+        self.dropped_frames += lines.count(b"\n")
+
+    def _written(self, lines: bytes) -> bool:
+        """Write all of it or nothing; False when the disk has no room."""
+        try:
+            file = self._current()
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[file.write(rest) :]
+        except OSError as problem:
+            if self._file is not None:
+                os.ftruncate(self._file.fileno(), self._size)
+            log.warning("the prediction log cannot be written, frames are dropped: %s", problem)
+            return False
+        return True
 
     def tick(self) -> bool:
         """Sync when due and look for free space; True when a file was closed and waits for compaction."""
@@ -73,9 +90,11 @@ class Spool:
             return False
         self._synced_at = now
         self._has_room = shutil.disk_usage(self._folder).free > FREE_FLOOR_BYTES
+        if self._has_room and self.dropped_frames != self._told:
+            log.warning("%d frames of the prediction log were dropped for want of room", self.dropped_frames)
+            self._told = self.dropped_frames
         if self._file is not None and self._unsynced:
-            os.fdatasync(self._file.fileno())
-            self._unsynced = False
+            self._sync(self._file)
         if self._file is not None and (self._size >= MAX_BYTES or _hour() != self._hour):
             self.close()
             return True
@@ -86,10 +105,18 @@ class Spool:
         if self._file is None:
             return
         path = Path(self._file.name)
-        os.fdatasync(self._file.fileno())
+        self._sync(self._file)
         self._file.close()
         self._file = None
         _close_name(path)
+
+    def _sync(self, file: BinaryIO) -> None:
+        """Have it on the disk; where that fails it is not tried again, as the pages are gone (fsync(2))."""
+        self._unsynced = False
+        try:
+            os.fdatasync(file.fileno())
+        except OSError as problem:
+            log.warning("the last second of the prediction log may be lost: %s", problem)
 
     def _current(self) -> BinaryIO:
         if self._file is None:

@@ -17,12 +17,14 @@ from starlette.responses import Response
 from tidemill import __version__
 from tidemill.access import Actor, authenticate
 from tidemill.access.guard import can_read
-from tidemill.base.errors import NotFound, TidemillError, Unauthenticated
+from tidemill.base.ballast import Ballast, is_no_space
+from tidemill.base.errors import NotFound, StorageFull, TidemillError, Unauthenticated
 from tidemill.platform import Platform
 from tidemill.server.front_page import front_page
 from tidemill.server.idempotency import UNSAFE, answer_once
 from tidemill.server.mounts import slice_routers
 from tidemill.server.origin import OriginCheck
+from tidemill.server.room import room_check
 from tidemill.server.sign_in import SESSION_COOKIE, signed_in
 from tidemill.serving.api import ASSETS, asset_routes
 
@@ -73,8 +75,9 @@ def create_app(platform: Platform) -> FastAPI:
 
     _handle_errors(app)
     app.include_router(_own_routes(platform, app))
+    demand_room = Depends(room_check(site.home, find_actor))
     for router in slice_routers(platform):
-        app.include_router(router, prefix="/api/v1")
+        app.include_router(router, prefix="/api/v1", dependencies=[demand_room])
     app.include_router(asset_routes())
     return app
 
@@ -93,7 +96,12 @@ def _own_routes(platform: Platform, app: FastAPI) -> APIRouter:
     @router.get("/api/v1/healthz")
     def healthz() -> dict[str, str]:
         platform.site.database.check()
-        return {"status": "ok", "version": __version__}
+        floor_bytes = platform.settings.number("free_space_floor_bytes")
+        storage = Ballast(home=platform.home).look(floor_bytes)
+        told = {"status": "ok", "version": __version__, "storage": storage.state.value}
+        if storage.refusal is not None:  # its place, a path, is nothing for strangers
+            told |= {"message": storage.refusal.message, "remedy": storage.refusal.remedy or ""}
+        return told
 
     @router.get("/api/v1/openapi.json", include_in_schema=False)
     def openapi(_: Annotated[Actor, Depends(can_read)]) -> dict[str, Any]:
@@ -133,6 +141,12 @@ def _handle_errors(app: FastAPI) -> None:
             return _refusal(NotFound(f"there is nothing at {request.url.path}"))
         body = {"error": "http", "message": str(problem.detail), "place": None, "remedy": None}
         return JSONResponse(body, status_code=problem.status_code, headers=problem.headers)
+
+    @app.exception_handler(OSError)
+    async def of_system(_request: Request, problem: OSError) -> JSONResponse:
+        if not is_no_space(problem):
+            raise problem
+        return _refusal(StorageFull("the disk is full", remedy="free some space, then do it again"))
 
     @app.exception_handler(Exception)
     async def unknown(_request: Request, problem: Exception) -> JSONResponse:

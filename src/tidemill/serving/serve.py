@@ -42,14 +42,14 @@ class Rounds:
         self._running: dict[str, Future[None]] = {}
 
     def run(self) -> None:
-        """Start what is to be done now; an error of the database or the gateway is logged and tried again next time."""
+        """Start what is to be done now; an error is logged and tried again next time."""
         try:
             self._collect()
             for service in self._reconciler.services():
                 if service.id not in self._running:
                     self._running[service.id] = self._threads.submit(self._reconciler.reconcile, service)
             self._reconciler.sync()
-        except TidemillError as problem:
+        except (TidemillError, OSError) as problem:
             log.warning("serving: %s", problem)
 
     def close(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from datetime import timedelta
 
-from tidemill.base.errors import TidemillError
+from tidemill.base.ballast import Ballast
+from tidemill.base.errors import StorageFull, TidemillError, Unavailable
 from tidemill.base.leases import Lease, LeaseLost, fenced, release_lease, take_lease
 from tidemill.base.site import Site
 from tidemill.gate import run_pending_checks
@@ -28,12 +30,29 @@ def run_controller(platform: Platform, stop: threading.Event) -> None:
     site = platform.site
     holder = f"controller-{os.getpid()}-{site.ids.new()}"
     while not stop.is_set():
-        lease = take_lease(site, name="controller", holder=holder, lasts=LEASE)
+        lease = _taken(platform, holder)
         if lease is None:
             stop.wait(1.0)
             continue
-        _lead(platform, lease, stop)
-        release_lease(site, lease)
+        try:
+            _lead(platform, lease, stop)
+        finally:
+            with suppress(StorageFull, Unavailable):  # then it runs out
+                release_lease(site, lease)
+
+
+def _taken(platform: Platform, holder: str) -> Lease | None:
+    """The lease, taken or made longer; None while another holds it, or the database cannot say who does.
+
+    Ballast that was given up is made whole first, as soon as there is room.
+    """
+    site = platform.site
+    Ballast(home=site.home).keep(platform.settings.number("ballast_bytes"))
+    try:
+        return take_lease(site, name="controller", holder=holder, lasts=LEASE)
+    except (StorageFull, Unavailable) as problem:
+        log.warning("controller: %s", problem)
+        return None
 
 
 def _lead(platform: Platform, lease: Lease, stop: threading.Event) -> None:
@@ -45,15 +64,17 @@ def _lead(platform: Platform, lease: Lease, stop: threading.Event) -> None:
         threads.append(threading.Thread(target=reconcile_until, args=work, name="services"))
     for thread in threads:
         thread.start()
-    while not stop.wait(RENEW_SECONDS):
-        renewed = take_lease(platform.site, name="controller", holder=lease.holder, lasts=LEASE)
-        # a lease that ran out meanwhile comes back with another token: what goes on here is fenced with the old one
-        if renewed is None or renewed.fencing_token != lease.fencing_token:
-            log.warning("another controller leads now, or might have led meanwhile")
-            break
-    ended.set()
-    for thread in threads:
-        thread.join()
+    try:
+        while not stop.wait(RENEW_SECONDS):
+            renewed = _taken(platform, lease.holder)
+            # a lease that ran out meanwhile comes back with another token: what goes on here is fenced with the old one
+            if renewed is None or renewed.fencing_token != lease.fencing_token:
+                log.warning("another controller may lead now, or may have led meanwhile")
+                break
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
 
 
 def _advance(site: Site, ended: threading.Event) -> None:
@@ -68,5 +89,5 @@ def _advance(site: Site, ended: threading.Event) -> None:
         except LeaseLost as problem:
             log.warning("controller: %s", problem)
             return
-        except TidemillError as problem:
+        except (TidemillError, OSError) as problem:
             log.warning("controller: %s", problem)

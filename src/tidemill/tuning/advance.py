@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from tidemill.access import Actor, Role
+from tidemill.base.ballast import Ballast, StorageState
 from tidemill.base.errors import InvalidInput, NotFound, TidemillError
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
@@ -96,9 +97,9 @@ def _measured(site: Site, tuning: Tuning, run: Run) -> tuple[float | None, str |
 
 
 def _claim_next(site: Site, namespace_id: str, tuning_id: str) -> Trial | None:
-    """The next trial, claimed by us; None when there is no room or no trial is left."""
+    """The next trial, claimed by us; None when there is no room, on the disk either, or no trial is left."""
     seen = tuning_in(site, namespace_id, tuning_id)
-    if not _has_room(seen):
+    if not _has_room(seen) or Ballast(home=site.home).look().state is StorageState.FULL:
         return None
     number = len(seen.trials)
     parameters = suggest(seen, number)

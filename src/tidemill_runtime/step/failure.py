@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any, Dict, Optional
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 MAX_TRACEBACK = 20_000
+NO_SPACE = "storage_full"
+"""The `error` of a failure for want of room on a disk; the engine knows it by this word."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,14 @@ class Failure:
     cell: Optional[int]
     line: Optional[int]
     traceback: str
+    error: Optional[str] = None
 
     def to_json(self) -> Dict[str, Any]:
         """As `failure.json` holds it."""
         return {
             "schema_version": 1,
             "message": self.message,
+            "error": self.error,
             "notebook": self.notebook,
             "step": self.step,
             "cell": self.cell,
@@ -57,7 +62,19 @@ def failure_of(problem: BaseException, notebook: str, step: str, cell: Optional[
         shown = f"(caused by {type(cause).__name__}: {cause})\n{shown}"
     text = str(problem)
     message = f"{type(problem).__name__}: {text}" if text else type(problem).__name__
-    return Failure(message, notebook, step, cell, line, shown[-MAX_TRACEBACK:].rstrip())
+    error = NO_SPACE if is_no_space(problem) else None
+    return Failure(message, notebook, step, cell, line, shown[-MAX_TRACEBACK:].rstrip(), error)
+
+
+def is_no_space(problem: Optional[BaseException]) -> bool:
+    """True when an exception, or one that led to it, says that a disk or a quota has no room left."""
+    for _ in range(20):  # a chain of exceptions may be a ring
+        if problem is None:
+            return False
+        if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
 
 
 def _is_ours(file_name: str) -> bool:

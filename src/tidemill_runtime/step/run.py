@@ -13,7 +13,7 @@ import time
 import warnings
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
-from tidemill_runtime.step.failure import Failure, failure_of
+from tidemill_runtime.step.failure import NO_SPACE, Failure, failure_of, is_no_space
 from tidemill_runtime.step.files import place_files
 from tidemill_runtime.step.output import Captured, Outputs
 from tidemill_runtime.step.problems import VariableError
@@ -31,21 +31,36 @@ METRICS_FILE_VARIABLE = "TIDEMILL_METRICS"
 def run_step(wire: ExecutorInput, program: StepProgram, files: Mapping[str, str]) -> int:
     """Run a step; 0 when it succeeded, else 1 with `failure.json` written. The report is written in both cases.
 
+    On a full disk either may be missing.
+
     `files` gives, by input artifact, the relative path at which the notebook's code looks for it.
     """
     runner = _Runner(wire, program, files)
     with _environment(runner):
         failure = runner.run()
-    runner.write_report(failure)
-    if failure is not None:
+    try:
+        runner.write_report(failure)
+        if failure is None:
+            wire.write_output()
+            return 0
+    except OSError as problem:
+        if failure is None:
+            failure = failure_of(problem, program.notebook, program.step, None)
+    _tell(wire, failure)
+    return 1
+
+
+def _tell(wire: ExecutorInput, failure: Failure) -> None:
+    """Write a failure to `failure.json` and the log; where there is no room, outputs make some: nobody takes them."""
+    if failure.error == NO_SPACE:
+        wire.remove_outputs()
+    if wire.failure_file:
+        with contextlib.suppress(OSError):
+            write_json(wire.failure_file, failure.to_json())
+    with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.write(str(failure))
         sys.stderr.flush()
-        if wire.failure_file:
-            write_json(wire.failure_file, failure.to_json())
-        return 1
-    wire.write_output()
-    return 0
 
 
 @contextlib.contextmanager
@@ -105,7 +120,8 @@ class _Runner:
             self._finish()
         except VariableError as problem:
             number = problem.cell or (self._cell if self._cell is not None else self._first_cell())
-            return Failure(str(problem), self.program.notebook, self.program.step, number, problem.line, "")
+            error = NO_SPACE if is_no_space(problem) else None
+            return Failure(str(problem), self.program.notebook, self.program.step, number, problem.line, "", error)
         except KeyboardInterrupt:
             raise
         except BaseException as problem:  # noqa: BLE001  # a cell may raise anything, SystemExit too: it fails the step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from typing import Any, Dict, Mapping, Optional
 
 _REMOTE_PREFIXES = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
@@ -52,6 +53,16 @@ class ExecutorInput:
         path = local_path(found["uri"])
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         return path
+
+    def remove_outputs(self) -> None:
+        """Remove what was written as output artifacts."""
+        for name in self._outputs:
+            found = self._first(self._outputs, name)
+            path = local_path(found["uri"]) if found else ""
+            if os.path.isdir(path):
+                shutil.rmtree(path, ignore_errors=True)
+            elif os.path.exists(path):
+                os.remove(path)
 
     def describe(self, name: str, metadata: Mapping[str, Any]) -> None:
         """Set the metadata of an output artifact."""

@@ -11,11 +11,12 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 from sqlalchemy.exc import StatementError
 from tests.conftest import FixedClock
 
+from tidemill.base.ballast import demand_space
 from tidemill.base.clock import SystemClock
 from tidemill.base.database import Database, UtcTime, sqlite_url
 from tidemill.base.errors import Conflict, InvalidInput, StorageFull
 from tidemill.base.events import append_event, events_after, last_event_number
-from tidemill.base.home import HOME_SCHEMA_VERSION, demand_space, file_system_of, open_home
+from tidemill.base.home import HOME_SCHEMA_VERSION, file_system_of, open_home
 from tidemill.base.ids import Uuid7Ids
 from tidemill.base.migrate import migrate
 from tidemill.base.site import Site

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tidemill.base.errors import Unavailable
+from tidemill.base.ballast import is_no_space
+from tidemill.base.errors import StorageFull, Unavailable
 from tidemill_runtime.fork import wire
 
 _START = (
@@ -21,7 +22,7 @@ _END_SECONDS = 5.0
 
 
 class ZygoteClient:
-    """A running zygote; raises `Unavailable` when it cannot be started."""
+    """A running zygote; raises `Unavailable` when it cannot be started, `StorageFull` when that is for want of room."""
 
     def __init__(self, *, python: Path, runtime: Path, environment: Mapping[str, str], log: Path) -> None:
         ours, theirs = socket.socketpair()
@@ -45,6 +46,8 @@ class ZygoteClient:
                 )
         except OSError as problem:
             ours.close()
+            if is_no_space(problem):
+                raise StorageFull("has no room for a line", place=str(log), remedy="free some space") from problem
             raise Unavailable(
                 f"the Python of a step cannot be started: {problem.strerror}",
                 place=str(python),

@@ -1,0 +1,52 @@
+"""A controller whose database cannot be written leads nobody, and tries again."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from tidemill.base.ballast import RELEASE_BYTES, Ballast
+from tidemill.base.errors import StorageFull
+from tidemill.base.leases import take_lease
+from tidemill.base.site import Site
+from tidemill.supervisor import controller
+
+
+class _Settings:
+    def number(self, _name: str) -> int:
+        return RELEASE_BYTES
+
+
+class _Platform:
+    """As much of a platform as the controller asks for."""
+
+    settings = _Settings()
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+
+def test_a_lease_that_cannot_be_written_is_tried_again_and_one_lost_so_ends_what_was_begun(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, asked, led = threading.Event(), [False, True, False, True], []
+
+    def sometimes(*given: Any, **named: Any) -> Any:
+        if not asked.pop(0):
+            raise StorageFull("the disk is full, so the database cannot grow")
+        if not asked:
+            stop.set()
+        return take_lease(*given, **named)
+
+    monkeypatch.setattr(controller, "take_lease", sometimes)
+    monkeypatch.setattr(controller, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(controller, "_advance", lambda _site, ended: led.append(ended.wait(60)))
+    before = threading.active_count()
+    platform: Any = _Platform(site)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/tmp")
+    controller.run_controller(platform, stop)
+    assert led == [True, True], "it led twice, and both times ended what it had begun"
+    assert threading.active_count() == before
+    assert Ballast(home=site.home).look().held_bytes == RELEASE_BYTES, "whoever has the loop keeps the ballast"
