@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tidemill.base.errors import Forbidden
 from tidemill.cli.context import JsonOption, context_of
 from tidemill.cli.output import ago, print_fields, print_json, print_table, say, short
 
@@ -58,8 +59,9 @@ def show(
     found = context_of(command).connection.get(f"/model-versions/{version}/trace")
     if as_json:
         print_json(found)
-        return
-    _print_origin(found)
+    else:
+        _print_origin(found)
+    _demand_proof(found["reviews"])
 
 
 def difference(command: typer.Context, old: str, new: str, as_json: JsonOption = False) -> None:
@@ -94,13 +96,24 @@ def lineage(
     found = context_of(command).connection.get(f"/predictions/{prediction_id}/lineage")
     if as_json:
         print_json(found)
-        return
-    prediction = found["prediction"]
-    first: dict[str, object] = {
-        "prediction": f"{prediction['id']}, {ago(prediction['time'])}",
-        "revision": f"{found['service']} {found['revision']}",
-    }
-    _print_origin(found, first)
+    else:
+        prediction = found["prediction"]
+        first: dict[str, object] = {
+            "prediction": f"{prediction['id']}, {ago(prediction['time'])}",
+            "revision": f"{found['service']} {found['revision']}",
+        }
+        _print_origin(found, first)
+    _demand_proof([found["review"]] if found["review"] else found["reviews"])
+
+
+def _demand_proof(reviews: list[dict[str, Any]]) -> None:
+    """`Forbidden` when the rows shown are not what was signed: whoever asks where an answer comes from must know."""
+    for review in reviews:
+        if review["problem"]:
+            raise Forbidden(
+                f"what is shown does not verify: {review['problem']}",
+                remedy="believe none of it; restore the database from a backup",
+            )
 
 
 def _print_origin(found: dict[str, Any], first: dict[str, object] | None = None) -> None:

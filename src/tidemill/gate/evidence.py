@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.evidence_page import evidence_page
 from tidemill.gate.find import get_review
-from tidemill.gate.model import CheckState, Review
+from tidemill.gate.model import CheckState, Review, ReviewState
 from tidemill.gate.signing import pre_authentication_encoding, sign_bytes, signing_key
 from tidemill.gate.statements import checks_digest, version_digest
+from tidemill.gate.verify import prove_rows
 from tidemill.registry import ModelVersion, get_version, trace_version
 from tidemill.registry.pointer import pointer_moves
 
@@ -27,7 +29,8 @@ REVIEW_TYPE = "application/vnd.tidemill.review+json"
 def evidence_pack(site: Site, actor: Actor, review_id: str, folder: Path) -> list[Path]:
     """Write the pack of a review into a folder (made when missing); the files, each whole or not there.
 
-    Raises `Conflict` while checks have not run, `InvalidInput` when the folder cannot be used, `StorageFull`.
+    Raises `Conflict` while checks have not run, `Forbidden` when a row is not what was signed, `InvalidInput` when the
+    folder cannot be used, `StorageFull`.
     """
     files = evidence_files(site, actor, review_id)
     written = []
@@ -49,7 +52,10 @@ def evidence_files(site: Site, actor: Actor, review_id: str) -> dict[str, bytes]
         raise Conflict("not every check has run yet", remedy=f"tidemill review show {review.id}")
     version = get_version(site, actor, review.model_version_id)
     key = signing_key(site.home)
-    document = _document(site, actor, review, version)
+    with site.database.read() as connection:
+        decision = store.decision_of(connection, actor.namespace_id, review.id)
+    prove_rows(key.public, review, version, decision)  # this site signs nothing that its rows merely claim
+    document = _document(site, actor, review, version, decision)
     document["public_key_sha256"] = key.public.key_id
     page = evidence_page(document).encode()
     document["files"] = {"review.html": digest_bytes(page)}
@@ -66,13 +72,14 @@ def evidence_files(site: Site, actor: Actor, review_id: str) -> dict[str, bytes]
         files.update(_openssl_files(f"approval-{number}", approval.envelope))
     if document["decision"] is not None:
         files.update(_openssl_files("decision", document["decision"]))
-    files["VERIFY.txt"] = _instructions(sorted(name[:-4] for name in files if name.endswith(".pae")), key.public.key_id)
+    signed = sorted(name[:-4] for name in files if name.endswith(".pae"))
+    files["VERIFY.txt"] = _instructions(signed, _said(review), key.public.key_id)
     return files
 
 
-def _document(site: Site, actor: Actor, review: Review, version: ModelVersion) -> dict[str, Any]:
-    with site.database.read() as connection:
-        decision = store.decision_of(connection, actor.namespace_id, review.id)
+def _document(
+    site: Site, actor: Actor, review: Review, version: ModelVersion, decision: dict[str, Any] | None
+) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "review": _facts(review),
@@ -146,7 +153,32 @@ def _openssl_files(name: str, envelope: dict[str, Any]) -> dict[str, bytes]:
     }
 
 
-def _instructions(signed: list[str], key_id: str) -> bytes:
+def _said(review: Review) -> list[str]:
+    """Commands that look for what review.json says inside what was signed: whose approval, of what."""
+    bound = {
+        "review_id": review.id,
+        "checks_digest": checks_digest(review.checks),
+        "policy_digest": review.policy_digest,
+    }
+    wanted: dict[str, dict[str, Any]] = {
+        f"approval-{number}.pae": {**bound, "approver": approval.approver, "sha256": _hex(approval.package_digest)}
+        for number, approval in enumerate(review.approvals, start=1)
+    }
+    if review.state is ReviewState.APPROVED:
+        approvers = sorted(approval.approver for approval in review.approvals)
+        wanted["decision.pae"] = {**bound, "approvers": approvers, "sha256": _hex(review.package_digest)}
+    return [
+        f"   grep -cF {shlex.quote(canonical_json({name: value}).decode()[1:-1])} {file}"
+        for file, facts in wanted.items()
+        for name, value in sorted(facts.items())
+    ]
+
+
+def _hex(digest: str) -> str:
+    return digest.removeprefix("sha256:")
+
+
+def _instructions(signed: list[str], said: list[str], key_id: str) -> bytes:
     lines = [
         "How to check this decision without Tidemill (openssl and coreutils are enough)",
         "",
@@ -162,6 +194,9 @@ def _instructions(signed: list[str], key_id: str) -> bytes:
         "",
         "4. review.html is the page that review.json names under files:",
         "   sha256sum review.html",
+        "",
+        "5. What was signed is what review.json says: who, which package, which results; every command prints: 1",
+        *said,
         "",
         "A .pae file is the pre-authentication encoding of DSSE (https://github.com/secure-systems-lab/dsse): a short",
         "header, then the signed document. Each approval names the digest of the model package, of the check results",

@@ -5,19 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from tidemill.access import Actor
+from tidemill.base.errors import Forbidden
 from tidemill.base.site import Site
 from tidemill.gate import store
-from tidemill.gate.model import Review
-from tidemill.registry import get_version, trace_version
+from tidemill.gate.model import Review, ReviewState
+from tidemill.gate.signing import public_key
+from tidemill.gate.verify import prove_rows
+from tidemill.registry import ModelVersion, get_version, trace_version
 
 
 def trace_decision(site: Site, actor: Actor, reference: str) -> dict[str, Any]:
-    """The origin of a version as the registry tells it, and its reviews with approvers, newest first."""
+    """The origin of a version as the registry tells it, and its reviews with approvers, newest first.
+
+    `problem` of a review says what of it is not what was signed; None when all of it is. What a version claims is part
+    of what was signed, so that a changed metric or digest is a problem of its reviews.
+    """
     version = get_version(site, actor, reference)
     with site.database.read() as connection:
         wanted = store.ReviewFilter(model_version_id=version.id)
-        reviews = store.reviews_of(connection, actor.namespace_id, wanted, limit=100)
-    return {**trace_version(site, actor, version.id), "reviews": [_review(review) for review in reviews]}
+        reviews = [
+            (review, store.decision_of(connection, actor.namespace_id, review.id))
+            for review in store.reviews_of(connection, actor.namespace_id, wanted, limit=100)
+        ]
+    told = [{**_review(review), "problem": problem_of(site, review, version, decision)} for review, decision in reviews]
+    return {**trace_version(site, actor, version.id), "reviews": told}
+
+
+def problem_of(site: Site, review: Review, version: ModelVersion, decision: object) -> str | None:
+    """What of a review's rows is not what was signed, in words; None when they are."""
+    if not review.approvals and decision is None and review.state is not ReviewState.APPROVED:
+        return None  # nothing of it was signed
+    try:
+        prove_rows(public_key(site.home), review, version, decision)
+    except Forbidden as problem:
+        return f"{problem.place}: {problem.message}"
+    return None
 
 
 def _review(review: Review) -> dict[str, Any]:

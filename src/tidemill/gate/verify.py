@@ -10,7 +10,7 @@ from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.audit import signed_generation
 from tidemill.gate.checks import required_checks
-from tidemill.gate.model import ApprovedVersion, CheckState, Review, ReviewState
+from tidemill.gate.model import Approval, ApprovedVersion, CheckState, Review, ReviewState
 from tidemill.gate.people import is_author, person_key
 from tidemill.gate.signing import PublicKey, is_key_made, public_key, verified_statement
 from tidemill.gate.statements import approval_statement, checks_digest, decision_statement, move_statement
@@ -90,32 +90,56 @@ def approved_in(
 def prove_review(key: PublicKey, review: Review, version: ModelVersion) -> list[str]:
     """The approvers, when every row of the review is as it was when each approval was signed; `Forbidden` else."""
     place = f"review {review.id}"
+    _prove_subject(review, version)
+    for check in review.checks:
+        if check.state is not CheckState.PASSED:
+            raise Forbidden(f"the check {check.name} is {check.state}", place=place)
+    for approval in review.approvals:
+        _prove_approval(key, review, version, approval)
+    approvers = [approval.approver for approval in review.approvals]
+    if len({person_key(person) for person in approvers}) < review.policy.approvals:
+        raise Forbidden(f"{review.policy.approvals} people must approve, {len(approvers)} did", place=place)
+    return approvers
+
+
+def prove_rows(key: PublicKey, review: Review, version: ModelVersion, decision: object) -> None:
+    """Prove what the rows of a review say, in whatever state it is: its approvals and its decision are those signed.
+
+    Raises `Forbidden` that says what does not hold.
+    """
+    if review.state is ReviewState.APPROVED:
+        _proven(key, review, version, decision)
+        return
+    if decision is not None:
+        raise Forbidden(f"it is {review.state} and has a decision", place=f"review {review.id}", remedy=_RESTORE)
+    _prove_subject(review, version)
+    for approval in review.approvals:
+        _prove_approval(key, review, version, approval)
+
+
+def _prove_subject(review: Review, version: ModelVersion) -> None:
+    place = f"review {review.id}"
     if review.package_digest != version.package_digest or review.model_version_id != version.id:
         raise Forbidden("the review is about another package", place=place, remedy=_RESTORE)
     if digest_json(review.policy.to_json()) != review.policy_digest:
         raise Forbidden("the policy was changed after the review was opened", place=place, remedy=_RESTORE)
     if tuple(check.name for check in review.checks) != required_checks(review.policy):
         raise Forbidden("the checks are not those of the policy", place=place, remedy=_RESTORE)
-    for check in review.checks:
-        if check.state is not CheckState.PASSED:
-            raise Forbidden(f"the check {check.name} is {check.state}", place=place)
-    for approval in review.approvals:
-        where = f"{place}, approval of {approval.approver}"
-        signed = verified_statement(key, approval.envelope, place=where)
-        if signed != approval_statement(review, version, approval.approver, approval.created_at):
-            raise Forbidden("what was approved is not what stands here now", place=where, remedy=_RESTORE)
-        if (approval.package_digest, approval.checks_digest, approval.policy_digest) != (
-            version.package_digest,
-            checks_digest(review.checks),
-            review.policy_digest,
-        ):
-            raise Forbidden("the row of the approval was changed", place=where, remedy=_RESTORE)
-        if is_author(approval.approver, version):
-            raise Forbidden("an author approved the own work", place=where)
-    approvers = [approval.approver for approval in review.approvals]
-    if len({person_key(person) for person in approvers}) < review.policy.approvals:
-        raise Forbidden(f"{review.policy.approvals} people must approve, {len(approvers)} did", place=place)
-    return approvers
+
+
+def _prove_approval(key: PublicKey, review: Review, version: ModelVersion, approval: Approval) -> None:
+    where = f"review {review.id}, approval of {approval.approver}"
+    signed = verified_statement(key, approval.envelope, place=where)
+    if signed != approval_statement(review, version, approval.approver, approval.created_at):
+        raise Forbidden("what was approved is not what stands here now", place=where, remedy=_RESTORE)
+    if (approval.package_digest, approval.checks_digest, approval.policy_digest) != (
+        version.package_digest,
+        checks_digest(review.checks),
+        review.policy_digest,
+    ):
+        raise Forbidden("the row of the approval was changed", place=where, remedy=_RESTORE)
+    if is_author(approval.approver, version):
+        raise Forbidden("an author approved the own work", place=where)
 
 
 def _proven(key: PublicKey, review: Review, version: ModelVersion, decision: object) -> ApprovedVersion:

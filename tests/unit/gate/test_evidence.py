@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from tests.conftest import People
 from tests.unit.gate.candidates import FAILING, PASSING, add_version, make_tables, open_for, person
 
@@ -17,7 +18,7 @@ from tidemill.access import Role
 from tidemill.base.canonical import canonical_json
 from tidemill.base.errors import Conflict, Forbidden, InvalidInput
 from tidemill.base.site import Site
-from tidemill.gate import approve, evidence_pack, reject
+from tidemill.gate import approve, evidence_pack, reject, trace_decision
 from tidemill.gate.evidence import evidence_files
 from tidemill.gate.model import CheckResult, CheckState
 from tidemill.gate.signing import read_public_key, verified_payload, verified_statement
@@ -62,20 +63,72 @@ def test_the_pack_says_who_approved_what_and_is_signed(folder: Path) -> None:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="this machine has no openssl to check with")
 def test_the_written_commands_verify_it_with_openssl_alone(folder: Path) -> None:
     lines = [line.strip() for line in (folder / "VERIFY.txt").read_text().splitlines()]
-    commands = [line for line in lines if line.startswith(("openssl", "tail", "sha256sum"))]
+    commands = [line for line in lines if line.startswith(("openssl", "tail", "sha256sum", "grep"))]
     assert len([line for line in commands if "dgst" in line]) == 4
     for command in commands:
         done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S602  # the documented line
         assert done.returncode == 0, (command, done.stderr)
         if "dgst" in command:
             assert done.stdout.strip() == "Verified OK"
+        if "grep" in command:
+            assert done.stdout.strip() == "1"
         if "pkey" in command:
             assert done.stdout.split()[0] in lines
     pae = folder / "approval-1.pae"
     pae.write_bytes(pae.read_bytes().replace(b'"ada"', b'"eve"'))
-    command = next(line for line in commands if "approval-1" in line)
-    done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S602  # the documented line
-    assert done.returncode != 0
+    for about in ("dgst", "approver"):
+        command = next(line for line in commands if "approval-1" in line and about in line)
+        done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S602  # the documented line
+        assert done.returncode != 0
+
+
+FORGERIES = {
+    "another approver": "UPDATE approval SET approver = 'eve'",
+    "a better metric": "UPDATE model_version SET metrics = '{\"mae\": 0.0}'",
+    "another result": "UPDATE review_check SET summary = 'all is well'",
+    "another time": "UPDATE review SET closed_at = '2031-01-01 00:00:00.000000'",
+    "no decision": "UPDATE review SET decision = NULL",
+}
+
+
+@pytest.mark.parametrize("forged", FORGERIES.values(), ids=FORGERIES)
+def test_nothing_is_signed_or_shown_as_fact_that_the_rows_merely_claim(site: Site, people: People, forged: str) -> None:
+    make_tables(site)
+    version = add_version(site, people.author)
+    review = open_for(site, people.author, version)
+    approve(site, people.approver, review.id, version.package_digest)
+    assert trace_decision(site, people.viewer, version.label)["reviews"][0]["problem"] is None
+    assert evidence_files(site, people.viewer, review.id)
+    with site.database.write() as connection:
+        connection.execute(text(forged))
+    with pytest.raises(Forbidden):
+        evidence_files(site, people.viewer, review.id)
+    assert trace_decision(site, people.viewer, version.label)["reviews"][0]["problem"]
+
+
+def test_a_review_that_nobody_approved_cannot_be_given_another_ones_approval(site: Site, people: People) -> None:
+    make_tables(site)
+    first, second = add_version(site, people.author), add_version(site, people.author)
+    approved = open_for(site, people.author, first)
+    approve(site, people.approver, approved.id, first.package_digest)
+    other = open_for(site, people.author, second)
+    with site.database.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO approval SELECT * FROM (SELECT 'x' AS id, namespace_id, :other, approver, approver_key,"
+                " :digest, checks_digest, policy_digest, envelope, created_by, created_at FROM approval) AS forged"
+            ),
+            {"other": other.id, "digest": second.package_digest},
+        )
+        connection.execute(
+            text(
+                "UPDATE review SET state = 'approved', decision = (SELECT decision FROM review WHERE id = :first)"
+                " WHERE id = :other"
+            ),
+            {"first": approved.id, "other": other.id},
+        )
+    with pytest.raises(Forbidden):
+        evidence_files(site, people.viewer, other.id)
 
 
 def test_a_changed_document_is_not_what_was_signed(folder: Path) -> None:
