@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +78,7 @@ def split(
     for name, cells in _tagged(made).items():
         _say_list(name, cells)
     _say_steps(made.compiled)
-    say(f"wrote {target}; next: tidemill run {target}")
+    say(f"wrote {target}; next: tidemill run {shlex.quote(str(target))}")
 
 
 def eject(

@@ -32,8 +32,10 @@ def _is_data(folder: Path, name: str) -> bool:
         return False
     if any("\ud800" <= character <= "\udfff" for character in name):
         return False  # half a character: a text, and no file system takes it
-    path = folder / name
-    inside = path.resolve().is_relative_to(folder.resolve())
+    path, home = folder / name, folder.resolve()
+    if path.resolve() == home:
+        return False
+    inside = path.resolve().is_relative_to(home)
     # a file that has a version belongs to the notebook, too, when its content is not pulled yet
     there = path.is_file() or path.with_name(path.name + ".dvc").is_file()
     return inside and there and path.suffix not in (".py", ".ipynb")

@@ -229,3 +229,11 @@ def test_a_step_that_waits_without_taking_a_variable_says_so(tmp_path: Path) -> 
     path = write_notebook(tmp_path, [("step:a", "x = 1"), ("step:b prev:a", "y = 2")])
     shown = steps_of(compile_notebook(path, requirements=()))
     assert [(step.after, step.takes) for step in shown] == [((), {}), (("a",), {})]
+
+
+def test_a_text_that_names_the_notebooks_own_folder_is_no_data_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split(tmp_path, "parts = 'a.b'.split('.')")
+    monkeypatch.chdir(tmp_path)
+    assert steps_of(split_notebook(Path("n.ipynb")).compiled)
