@@ -18,6 +18,8 @@ from tidemill_runtime.step.program import StepProgram
 MAX_SHARED_PARTS = 50
 """Parts told one by one; of what has more in common, the whole is watched."""
 
+WHOLE = "whole"
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -46,7 +48,7 @@ class Sharing:
         for name, found in told.items():
             listed = list(parts[name])
             for index, holders in found["parts"].items():
-                fits = len(listed) == found["count"]
+                fits = index != WHOLE and len(listed) == found["count"]
                 part = listed[int(index)] if fits else loaded[name]
                 self._known[id(part)] = (part, tuple(holders))
                 missed = tuple(holder for holder in holders if self._misses(holder, part, parts))
@@ -85,38 +87,36 @@ class Sharing:
         if len(values) < 2 and not self._known:
             return Shared({}, [])
         parts = {holder: parts_of(value, scene) for holder, value in values.items()}
-        holders = self._holders(parts)
         told: Dict[str, str] = {}
         for name in outputs:
-            holder = f"{name}@{self._program.step}"
-            shared = {i: tuple(h for h in holders[id(p)] if h != holder) for i, p in enumerate(parts[holder])}
-            shared = {index: others for index, others in shared.items() if others}
-            self._refuse_blind(name, shared, list(parts[holder]))
+            mine = parts[f"{name}@{self._program.step}"]
+            shared = self._holders(f"{name}@{self._program.step}", parts)
+            self._refuse_blind(name, shared, mine)
             if shared:
-                told[name] = json.dumps(_listed(shared, len(parts[holder])), sort_keys=True)
+                told[name] = json.dumps(_listed(shared, mine), sort_keys=True)
         return Shared(told, _groups(outputs, {name: parts[f"{name}@{self._program.step}"] for name in outputs}))
 
-    def _holders(self, parts: Mapping[str, Parts]) -> Dict[int, List[str]]:
-        """By the identity of a part, the variables that hold it; a frame that keeps its columns in an array, too."""
+    def _holders(self, holder: str, parts: Mapping[str, Parts]) -> Dict[int, List[str]]:
+        """By the identity of each part that a variable shares, the others that hold it."""
+        mine = parts[holder].found
         found: Dict[int, List[str]] = {}
-        for holder, mine in parts.items():
-            for part in mine:
-                found.setdefault(id(part), []).append(holder)
-        for identity, (_, known) in self._known.items():
-            if identity in found:
-                found[identity] += [one for one in known if one in self._program.later and one not in found[identity]]
-        for holder, mine in parts.items():
-            for identity in mine.memory:
-                if identity in found and holder not in found[identity]:
-                    found[identity].append(holder)
-        return found
+        for other, theirs in parts.items():
+            if other != holder:
+                # a frame may keep its columns in an array that is a variable
+                for identity in (mine.keys() & theirs.found.keys()) | (mine.keys() & theirs.memory.keys()):
+                    found.setdefault(identity, []).append(other)
+        for identity in mine.keys() & self._known.keys():
+            others = found.setdefault(identity, [])
+            others += [one for one in self._known[identity][1] if one in self._program.later and one not in others]
+        return {identity: others for identity, others in found.items() if others}
 
-    def _refuse_blind(self, name: str, shared: Mapping[int, Tuple[str, ...]], parts: List[object]) -> None:
-        for index, others in shared.items():
+    def _refuse_blind(self, name: str, shared: Mapping[int, List[str]], mine: Parts) -> None:
+        for identity, others in shared.items() if self._program.changes else ():
             for other in others:
                 change = self._program.changes.get(other)
                 # a model may hold the array that it was fitted on, and what its methods do is not known
-                unsure = change is not None and not change["sure"] and is_exactly(parts[index], "numpy", "ndarray")
+                is_array = is_exactly(mine.found[identity], "numpy", "ndarray")
+                unsure = change is not None and not change["sure"] and is_array
                 if change is None or name not in change["stale"] or unsure:
                     continue
                 variable = other.partition("@")[0]
@@ -136,11 +136,12 @@ class Shared:
     groups: List[List[str]]
 
 
-def _listed(shared: Mapping[int, Tuple[str, ...]], count: int) -> Dict[str, Any]:
+def _listed(shared: Mapping[int, List[str]], mine: Parts) -> Dict[str, Any]:
+    """As it is told: the parts by their place in the value, and how many there are, so that they are found again."""
     if len(shared) > MAX_SHARED_PARTS:
-        every = sorted({other for others in shared.values() for other in others})
-        return {"count": count, "parts": {"0": every}}
-    return {"count": count, "parts": {str(index): sorted(others) for index, others in shared.items()}}
+        return {"count": 0, "parts": {WHOLE: sorted({other for others in shared.values() for other in others})}}
+    places = {identity: place for place, identity in enumerate(mine.found) if identity in shared}
+    return {"count": len(mine), "parts": {str(places[one]): sorted(others) for one, others in shared.items()}}
 
 
 def _groups(outputs: Mapping[str, Any], parts: Mapping[str, Parts]) -> List[List[str]]:

@@ -7,6 +7,7 @@ import enum
 import functools
 import hashlib
 import logging
+import marshal
 import os
 import sys
 import types
@@ -18,6 +19,8 @@ from tidemill_runtime.step.codecs.contract import Scene, is_exactly
 
 MAX_BYTES = 64 * 1024 * 1024
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset)
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
+_CONTAINERS = frozenset({list, dict, set, tuple, frozenset})
 _FIXED = (
     type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType, property, staticmethod,
     classmethod, enum.Enum, datetime.tzinfo, logging.Logger,
@@ -56,15 +59,14 @@ class Parts:
 
 def parts_of(value: object, scene: Scene) -> Parts:
     """The parts of a value, as far as it can be pickled; a value that cannot be is its own only part."""
-    parts = Parts()
-    if isinstance(value, _ATOMS) and not isinstance(value, (tuple, frozenset)):
-        return parts
+    walk = _Walk(scene)
     try:
-        _walker_class()(parts, scene).dump(value)
+        walk.through(value)
     except Exception:  # noqa: BLE001  # a reducer may raise anything
         parts = Parts()
         parts.add(value)
-    return parts
+        return parts
+    return walk.parts
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,21 @@ class Fingerprint:
 
 def fingerprint(value: object, scene: Scene) -> Fingerprint:
     """The state of a value now."""
+    if type(value) in _CONTAINERS:
+        plain = _plain_digest(value)
+        if plain is not None:
+            return Fingerprint(plain, plain)
     known, everything = _picklers()
     return Fingerprint(_digest(value, scene, known), _digest(value, scene, everything))
+
+
+def _plain_digest(value: Any) -> Optional[str]:
+    """A digest of containers with nothing but plain values in them, which is fast; None for all others."""
+    try:
+        data = marshal.dumps(value, 0)
+    except ValueError:
+        return None
+    return hashlib.sha256(data).hexdigest()
 
 
 def _digest(value: object, scene: Scene, kind: Any) -> Optional[str]:
@@ -127,31 +142,81 @@ class _Sink:
         self.digest.update(data)
 
 
+class _Walk:
+    """Goes through containers itself, which is fast, and through all other objects by pickling them into nothing."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.parts = Parts()
+        self._scene = scene
+        self._seen: Dict[int, object] = {}
+        self._inside: List[object] = []
+        self._root: object = None
+        self._pickler: Any = None
+
+    def through(self, value: object) -> None:
+        """Add the parts of a value."""
+        waiting = [value]
+        while waiting:
+            item = waiting.pop()
+            kind = type(item)
+            if kind in _PLAIN or self._is_known(item):
+                continue
+            if kind in _CONTAINERS:
+                if kind is not tuple and kind is not frozenset:
+                    self.parts.add(item)
+                waiting += _inner(item)
+            else:
+                self._inside, self._root = [], item
+                self._pickler = self._pickler or _walker_class()(self, self._scene)
+                self._pickler.dump(item)
+                waiting += reversed(self._inside)
+
+    def _is_known(self, item: object) -> bool:
+        known = id(item) in self._seen
+        self._seen[id(item)] = item  # alive, so that its identity stays its own
+        return known
+
+    def handle(self, item: Any) -> Optional[str]:
+        """What a pickler does with an object in another: None when it is to look into it, too."""
+        kind = type(item)
+        if kind in _PLAIN:
+            return None
+        if kind in _CONTAINERS:
+            self._inside.append(item)
+            return "later"
+        if item is not self._root and self._is_known(item):
+            return "seen"
+        if is_exactly(item, "numpy", "ndarray") and not item.dtype.hasobject:
+            self.parts.add(owner_of(item))
+        elif is_exactly(item, "pandas", "DataFrame", "Series"):
+            self.parts.add(item)
+            self.parts.memory.update(dict.fromkeys(map(id, _columns(item)), item))
+        elif _is_opaque(item):
+            self.parts.add(item)
+        elif not isinstance(item, (type, types.ModuleType)):
+            if can_change(item):
+                self.parts.add(item)
+            return None
+        return "as a whole"
+
+
+def _inner(container: Any) -> List[object]:
+    """What is in a container that may have parts, the last one first."""
+    items = [*container, *container.values()] if type(container) is dict else container
+    return [item for item in items if type(item) not in _PLAIN][::-1]
+
+
 @functools.lru_cache(maxsize=1)
 def _walker_class() -> Any:
     base: Any = pickler_class()
 
     class Walker(base):  # type: ignore[misc]  # the base is chosen at run time
-        def __init__(self, parts: Parts, scene: Scene) -> None:
+        def __init__(self, walk: _Walk, scene: Scene) -> None:
             super().__init__(_Nothing(), scene)
-            self._parts = parts
+            self._walk = walk
 
         def persistent_id(self, obj: Any) -> Optional[str]:
-            if is_exactly(obj, "numpy", "ndarray") and not obj.dtype.hasobject:
-                self._parts.add(owner_of(obj))
-                return "array"
-            if is_exactly(obj, "pandas", "DataFrame", "Series"):
-                self._parts.add(obj)
-                self._parts.memory.update(dict.fromkeys(map(id, _columns(obj)), obj))
-                return "frame"
-            if _is_opaque(obj):
-                self._parts.add(obj)
-                return "as a whole"
-            if isinstance(obj, (type, types.ModuleType)):
-                return "by name"
-            if can_change(obj):
-                self._parts.add(obj)
-            return None
+            return self._walk.handle(obj)
 
     return Walker
 
