@@ -76,9 +76,10 @@ class Connection:
         is repeated with it when its server died."""
         return self._json("POST", path, json=dict(body or {}), headers=_new_key())
 
-    def put(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON of a PUT below `/api/v1`."""
-        return self._json("PUT", path, json=dict(body), headers=_new_key())
+    def put(self, path: str, body: Mapping[str, Any], *, generation: int | None = None) -> Any:
+        """The JSON of a PUT below `/api/v1`; `generation`, when given, is the one that it wants to change."""
+        expected = {} if generation is None else {"If-Match": f'"{generation}"'}
+        return self._json("PUT", path, json=dict(body), headers={**_new_key(), **expected})
 
     def delete(self, path: str) -> Any:
         """The JSON of a DELETE below `/api/v1`."""

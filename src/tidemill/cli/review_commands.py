@@ -64,6 +64,7 @@ def open_one(
         print_json(review)
     else:
         _print(review)
+    _note_policy(project, where, review)
     if review["checks_state"] == "failed":
         raise typer.Exit(1)
 
@@ -220,6 +221,14 @@ def _register(context: Context, project: Project, run_id: str) -> dict[str, Any]
     return made
 
 
+def _note_policy(project: Project, environment: str, review: dict[str, Any]) -> None:
+    """Say so when the review is held to another policy than this file's."""
+    from tidemill.project.requests import policy_of
+
+    if policy_of(project, environment).digest != review["policy_digest"]:
+        note(f"the policy is that of {review['policy_source']}, and tidemill.toml says another: tidemill plan")
+
+
 def _find(context: Context, reference: str) -> dict[str, Any]:
     if len(reference) == 36:
         found: dict[str, Any] = context.connection.get(f"/reviews/{reference}")
@@ -238,6 +247,7 @@ def _print(review: dict[str, Any]) -> None:
             "review": review["id"],
             "version": f"{review['model_version']} for {review['service']} in {review['environment']}",
             "package": review["package_digest"],
+            **({"policy": f"of {review['policy_source']}"} if review["policy_source"] else {}),
             "state": review["state"],
             "opened": f"by {review['opened_by']}, {ago(review['opened_at'])}",
             "approvals": f"{len(review['approvals'])} of {review['approvals_needed']}"

@@ -1,4 +1,4 @@
-"""`tidemill deploy`, `plan`, `apply`, `predict`, `score` and `service`: models that answer."""
+"""`tidemill deploy`, `predict`, `score` and `service`: models that answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +15,7 @@ from tidemill.base.errors import InvalidInput, NotFound, Unavailable
 from tidemill.cli.answering import answering_service
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
+from tidemill.cli.project_commands import apply_project
 from tidemill.cli.review_commands import current_project
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.1
 
 def add_to(app: typer.Typer) -> None:
     """Add the verbs and the noun to the command tree."""
-    for verb in (plan, apply, deploy, predict, score):
+    for verb in (deploy, predict, score):
         app.command()(verb)
     service = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Services: what is live, and back.")
     service.command("list")(listing)
@@ -39,55 +39,21 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(service, name="service")
 
 
-def plan(command: typer.Context, as_json: JsonOption = False) -> None:
-    """Say what `apply` would do, and where the site has drifted from tidemill.toml. Changes nothing.
-
-    Example: tidemill plan
-    """
-    changes = _changes(context_of(command))
-    if as_json:
-        print_json([asdict(change) for change in changes])
-        return
-    for change in changes:
-        say(f"{change.action.value} {change.subject}")
-        for field in change.fields:
-            was = "" if field.old is None else f"{_shown(field.old)} → "
-            say(f"  {field.field}: {was}{_shown(field.new)}")
-    if not changes:
-        say("Everything is as tidemill.toml says.")
-
-
-def apply(command: typer.Context, as_json: JsonOption = False) -> None:
-    """Make the site what tidemill.toml says: its service; data that has no version is named.
-
-    Example: tidemill apply
-    """
-    context = context_of(command)
-    changes = _changes(context)
-    for change in changes:
-        if change.subject.startswith("service/"):
-            _apply_service(context)
-        elif change.subject.startswith("data/"):
-            path = next(field.new for field in change.fields if field.field == "path")
-            note(f"{path} has no version yet: tidemill data add {path}")
-    if as_json:
-        print_json([asdict(change) for change in changes])
-        return
-    done = sum(change.subject.startswith("service/") for change in changes)
-    say(f"applied {done} change{'s' if done != 1 else ''}")
-
-
 def deploy(
     command: typer.Context,
     wait: Annotated[bool, typer.Option(help="Wait until it answers, or awaits an approval.")] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the service of tidemill.toml; it answers with the approved version as soon as there is one.
+    """Apply tidemill.toml and wait for its service; it answers with the approved version as soon as there is one.
 
     Example: tidemill deploy
     """
+    from tidemill.project import service_spec_of
+
     context = context_of(command)
-    name = _apply_service(context)
+    project = current_project()
+    name = service_spec_of(project).name
+    apply_project(context, project)
     service = _settled(context, name) if wait and not context.connection.is_embedded else _get(context, name)
     if as_json:
         print_json(service)
@@ -254,39 +220,6 @@ def delete(
     say(f"{name} is gone" if gone else f"{name} is marked; it answers until --force")
 
 
-def _changes(context: Context) -> list[Any]:
-    from tidemill.project import declared_state, plan_project
-
-    project = current_project()
-    current: dict[str, dict[str, Any]] = {}
-    for subject, fields in declared_state(project).items():
-        kind = subject.partition("/")[0]
-        if kind == "policy":
-            current[subject] = fields  # a policy takes effect with the next review; there is nothing to compare with
-        elif kind == "data" and (project.folder / f"{fields['path']}.dvc").exists():
-            current[subject] = fields
-    for service in context.connection.pages("/services", limit=500):
-        current[f"service/{service['spec']['environment']}/{service['name']}"] = _service_fields(service["spec"])
-    return plan_project(project, current)
-
-
-def _service_fields(spec: dict[str, Any]) -> dict[str, Any]:
-    fields = {"model": spec["model"], "access": spec["access"], "timeout_seconds": spec["timeout_seconds"]}
-    fields |= {f"form.{name}": spec["form"][name] for name in ("title", "output_label", "output_unit")}
-    for field in spec["form"]["fields"]:
-        fields |= {f"form.fields.{field['column']}.{key}": field[key] for key in ("label", "unit", "example")}
-    return fields
-
-
-def _apply_service(context: Context) -> str:
-    from tidemill.project import service_spec_of
-
-    spec = service_spec_of(current_project())
-    body = {name: value for name, value in spec.to_json().items() if name not in {"schema_version", "name"}}
-    context.connection.put(f"/services/{spec.name}", body)
-    return spec.name
-
-
 def _get(context: Context, name: str) -> dict[str, Any]:
     found: dict[str, Any] = context.connection.get(f"/services/{name}")
     return found
@@ -378,7 +311,3 @@ def _say_service(context: Context, service: dict[str, Any]) -> None:
             "address": f"{url or '(no site is up)'}{service['path']}",
         }
     )
-
-
-def _shown(value: object) -> str:
-    return "-" if value is None else str(value)

@@ -37,7 +37,7 @@ PageToken = Annotated[str | None, Query(max_length=400)]
 
 
 class ReviewBody(BaseModel):
-    """A review to open; `policy` as in `tidemill.toml`."""
+    """A review to open; `policy` as in `tidemill.toml`, where none was applied that binds."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -114,6 +114,7 @@ class ReviewView(BaseModel):
     approvals_needed: int
     policy: dict[str, Any]
     policy_digest: str
+    policy_source: str
     reason: str | None
     opened_by: str
     opened_at: datetime
@@ -273,6 +274,7 @@ def _view(review: Review) -> ReviewView:
         approvals_needed=review.policy.approvals,
         policy=review.policy.to_json(),
         policy_digest=review.policy_digest,
+        policy_source=review.policy_source,
         reason=review.reason,
         opened_by=review.opened_by,
         opened_at=review.opened_at,

@@ -10,6 +10,7 @@ from tidemill.base.errors import Conflict, Forbidden
 from tidemill.base.repeats import was_done
 from tidemill.base.site import Site
 from tidemill.gate import store
+from tidemill.gate.bound import binding_policy
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import get_review, review_in
 from tidemill.gate.model import Approval, CheckState, Happening, Review, ReviewState
@@ -26,8 +27,8 @@ def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Re
     """Approve an open review for the package of this digest; with enough approvals it passes and goes live at once.
 
     Raises `Forbidden` for somebody without the right to approve and for the authors of the version and its run,
-    `Conflict` when the review is not open, a check has not passed, the digest is another one or the person approved
-    before, `NotFound`. Each refusal is recorded.
+    `Conflict` when the review is not open, a check has not passed, the digest is another one, the person approved
+    before or another policy was applied since, `NotFound`. Each refusal is recorded.
     """
     try:
         actor.demand(Permission.APPROVE)
@@ -40,6 +41,7 @@ def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Re
             locked_pointer(connection, actor.namespace_id, review.environment, review.service)
             version = read_version(connection, actor.namespace_id, review.model_version_id)
             _check_allowed(actor, review, version, package_digest)
+            _check_policy_stands(connection, review)
             _keep(connection, site, key, actor, review, version)
             decide_if_passed(connection, site, key, actor, review_id)
     except (Forbidden, Conflict) as problem:
@@ -69,6 +71,15 @@ def _check_allowed(actor: Actor, review: Review, version: ModelVersion, package_
         )
     if person_key(actor.person) in {person_key(approval.approver) for approval in review.approvals}:
         raise Conflict(f"{actor.person} has approved this review already")
+
+
+def _check_policy_stands(connection: Connection, review: Review) -> None:
+    bound = binding_policy(connection, review.namespace_id, review.environment, review.service)
+    if bound is not None and bound.policy != review.policy:
+        raise Conflict(
+            f"another policy was applied since this review was opened: {bound.source}",
+            remedy="tidemill review open asks again, under the policy that holds now",
+        )
 
 
 def _keep(

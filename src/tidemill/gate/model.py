@@ -94,7 +94,10 @@ class ReviewRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """The request to let a model version pass the gate, with its checks and approvals."""
+    """The request to let a model version pass the gate, with its checks and approvals.
+
+    `policy_source` says what made the policy binding, "" for one that came with the request.
+    """
 
     id: str
     namespace_id: str
@@ -114,6 +117,7 @@ class Review:
     closed_by: str | None
     closed_at: datetime | None
     generation: int
+    policy_source: str = ""
 
     @property
     def checks_state(self) -> CheckState:

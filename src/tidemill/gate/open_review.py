@@ -13,6 +13,7 @@ from tidemill.base.errors import Conflict, InvalidInput
 from tidemill.base.repeats import subject_done
 from tidemill.base.site import Site
 from tidemill.gate import store
+from tidemill.gate.bound import binding_policy
 from tidemill.gate.checks import Check, find_checks, required_checks
 from tidemill.gate.find import get_review
 from tidemill.gate.model import (
@@ -25,7 +26,7 @@ from tidemill.gate.model import (
     ReviewState,
     check_review_transition,
 )
-from tidemill.gate.policy import Policy, check_policy, parse_policy
+from tidemill.gate.policy import BoundPolicy, check_policy, parse_policy
 from tidemill.gate.record import record
 from tidemill.gate.run_checks import run_checks
 from tidemill.gate.signing import SigningKey, signing_key
@@ -40,25 +41,33 @@ def open_review(
 ) -> Review:
     """Ask for a version to pass the gate, and run the checks (seconds: the smoke test starts a fresh process).
 
+    In a gated environment the policy is the one that was applied for the service, if any, whatever the request brings.
     An open review of the same service and environment is superseded. Raises `InvalidInput` for a policy or a name
     that cannot be, `NotFound` for an unknown version, `Conflict` when the version is retired or live there already.
     `checks` takes the place of the built-in checks in tests; every check of the policy must be among them.
     """
     actor.demand(Permission.WRITE)
     _check_names(request)
-    policy = parse_policy(request.policy.to_json())
-    check_policy(policy, environment=request.environment)
-    usable = find_checks(policy) if checks is None else checks
-    review_id = subject_done("review.opened") or _open(site, actor, request, policy)
+    bound = _policy(site, actor, request)
+    usable = find_checks(bound.policy) if checks is None else checks
+    review_id = subject_done("review.opened") or _open(site, actor, request, bound)
     run_checks(site, actor.namespace_id, review_id, checks=usable)
     return get_review(site, actor, review_id)
 
 
-def _open(site: Site, actor: Actor, request: ReviewRequest, policy: Policy) -> str:
+def _policy(site: Site, actor: Actor, request: ReviewRequest) -> BoundPolicy:
+    asked = parse_policy(request.policy.to_json())
+    check_policy(asked, environment=request.environment)
+    with site.database.read() as connection:
+        bound = binding_policy(connection, actor.namespace_id, request.environment, request.service)
+    return BoundPolicy(policy=asked) if bound is None else bound
+
+
+def _open(site: Site, actor: Actor, request: ReviewRequest, bound: BoundPolicy) -> str:
     version = get_version(site, actor, request.model_version_id)
     if version.state is not VersionState.READY:
         raise Conflict(f"{version.label} is {version.state}", remedy="ask for a version that is ready")
-    review = _new_review(site, actor, request, policy, version)
+    review = _new_review(site, actor, request, bound, version)
     key = signing_key(site.home)
     with site.database.write() as connection:
         _refuse_live(connection, review)
@@ -75,10 +84,10 @@ def _open(site: Site, actor: Actor, request: ReviewRequest, policy: Policy) -> s
     return review.id
 
 
-def _new_review(site: Site, actor: Actor, request: ReviewRequest, policy: Policy, version: ModelVersion) -> Review:
+def _new_review(site: Site, actor: Actor, request: ReviewRequest, bound: BoundPolicy, version: ModelVersion) -> Review:
     pending = (
         ReviewCheck(name=name, state=CheckState.PENDING, summary="", evidence={}, finished_at=None)
-        for name in required_checks(policy)
+        for name in required_checks(bound.policy)
     )
     return Review(
         id=site.ids.new(),
@@ -89,8 +98,9 @@ def _new_review(site: Site, actor: Actor, request: ReviewRequest, policy: Policy
         environment=request.environment,
         service=request.service,
         state=ReviewState.OPEN,
-        policy=policy,
-        policy_digest=policy.digest,
+        policy=bound.policy,
+        policy_digest=bound.policy.digest,
+        policy_source=bound.source,
         checks=tuple(pending),
         approvals=(),
         reason=None,

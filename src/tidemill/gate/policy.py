@@ -65,6 +65,14 @@ class Policy:
         return digest_json(self.to_json())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundPolicy:
+    """A policy, and what says that it holds: `project fuel, generation 3`; "" for the one that a review brought."""
+
+    policy: Policy
+    source: str = ""
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}

@@ -42,6 +42,7 @@ review_rows = Table(
     Column("state", String(16), nullable=False),
     Column("policy", JSON, nullable=False),
     Column("policy_digest", String(71), nullable=False),
+    Column("policy_source", String(200), nullable=False),
     Column("reason", Text),
     Column("decision", JSON),
     Column("created_by", String(128), nullable=False),
@@ -140,6 +141,7 @@ def insert_review(connection: Connection, review: Review) -> None:
             state=review.state.value,
             policy=review.policy.to_json(),
             policy_digest=review.policy_digest,
+            policy_source=review.policy_source,
             generation=review.generation,
             **made,
         )
@@ -375,4 +377,5 @@ def _review(row: RowMapping, checks: tuple[ReviewCheck, ...], approvals: tuple[A
         closed_by=row["closed_by"],
         closed_at=row["closed_at"],
         generation=row["generation"],
+        policy_source=row["policy_source"],
     )

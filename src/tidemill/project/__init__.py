@@ -4,25 +4,19 @@ from tidemill.project.check import check_pipeline, check_project
 from tidemill.project.json_schema import project_schema
 from tidemill.project.load import find_project, load_project
 from tidemill.project.model import Project
-from tidemill.project.plan import Action, Change, FieldChange, declared_state, plan_project
 from tidemill.project.reference import project_reference
 from tidemill.project.requests import policy_of, register_request_of, service_spec_of, tuning_request_of
 from tidemill.project.scaffold import scaffold
 from tidemill.project.source import ProjectSource, load_source
 
 __all__ = [
-    "Action",
-    "Change",
-    "FieldChange",
     "Project",
     "ProjectSource",
     "check_pipeline",
     "check_project",
-    "declared_state",
     "find_project",
     "load_project",
     "load_source",
-    "plan_project",
     "policy_of",
     "project_reference",
     "project_schema",

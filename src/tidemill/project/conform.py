@@ -98,9 +98,13 @@ def _is_kind(value: Any, kind: Kind) -> bool:
 
 
 def _plain(value: Any, spot: Spot) -> Any:
-    """The value as JSON; TOML's dates are none."""
+    """The value as JSON; TOML's dates, NaN and infinities are none."""
     if isinstance(value, date | datetime | time):
         raise spot.problem("a date is no value here", "put it in quotes")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise spot.problem(f"{value} is no value here", "write a finite number, or a text")
+    if value is None:
+        raise spot.problem("null is no value here", "leave the key out")
     if isinstance(value, list):
         return [_plain(item, spot) for item in value]
     if isinstance(value, dict):

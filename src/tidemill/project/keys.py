@@ -50,13 +50,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A table whose keys are names that the user gives, all alike."""
+    """A table whose keys are names that the user gives, all alike; `ordered` when their order means something."""
 
     doc: str
     each: Node
     pattern: str = ""
     shape: str = ""
     required: bool = False
+    ordered: bool = False
 
 
 Node: TypeAlias = Field | Table | Named
@@ -209,6 +210,7 @@ SERVICE = Table(
         "title": _text("The title of its page."),
         "form": Named(
             doc="What its page asks for, by column, in this order.",
+            ordered=True,
             each=Table(
                 doc="One field of the page.",
                 keys={

@@ -48,12 +48,29 @@ def load_project(path: Path) -> Project:
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise InvalidInput(f"not TOML: {problem}", place=str(file)) from problem
+        raise InvalidInput(f"not TOML: {problem}", place=str(file), remedy="correct it there") from problem
     except (RecursionError, ValueError) as problem:
         raise InvalidInput("not TOML that can be read", place=str(file)) from problem
     spot = Spot(document=Document(value=value, place=str(file), lines=key_lines(text)))
     checked = conform(value, FILE, spot)
-    return _project(file, checked, spot)
+    about = checked["project"]
+    if isinstance(named := about.get("requirements"), str):
+        about = {**about, "requirements": _requirements(named, file, spot.at("project", "requirements"))}
+    return _project(file.absolute(), {**checked, "project": about}, spot)
+
+
+def project_of(document: Mapping[str, Any]) -> Project:
+    """The project that the tables of a file declare, without the file; nothing on this machine is looked at.
+
+    Raises `InvalidInput` like `load_project`, and for what only the file's own folder knows.
+    """
+    spot = Spot(document=Document(value=document, place=FILE_NAME))
+    checked = conform(document, FILE, spot)
+    if "settings" in checked:
+        raise spot.at("settings").problem("are the folder's own", "leave them out")
+    if isinstance(checked["project"].get("requirements"), str):
+        raise spot.at("project", "requirements").problem("names a file", "send the lines of it as a list")
+    return _project(Path(FILE_NAME), checked, spot)
 
 
 def _read(file: Path) -> str:
@@ -75,11 +92,11 @@ def _project(file: Path, value: Mapping[str, Any], spot: Spot) -> Project:
     if ("notebook" in about) == ("pipeline" in about):
         raise here.problem("needs either notebook or pipeline", 'for example notebook = "pipeline.ipynb"')
     return Project(
-        path=file.absolute(),
+        path=file,
         name=about["name"],
         notebook=about.get("notebook", ""),
         pipeline=about.get("pipeline", ""),
-        requirements=_requirements(about.get("requirements", ()), file, here.at("requirements")),
+        requirements=tuple(about.get("requirements", ())),
         python=about.get("python", ""),
         experiment=about.get("experiment", ""),
         parameters=value.get("parameters", {}),
@@ -96,20 +113,19 @@ def _project(file: Path, value: Mapping[str, Any], spot: Spot) -> Project:
             )
             for name, entry in value.get("environments", {}).items()
         },
+        declared={name: table for name, table in value.items() if name != "settings"},
         lines=spot.document.lines,
     )
 
 
-def _requirements(given: Any, file: Path, spot: Spot) -> tuple[str, ...]:
-    if not isinstance(given, str):
-        return tuple(given)
+def _requirements(given: str, file: Path, spot: Spot) -> list[str]:
     path = file.parent / given
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as problem:
         raise spot.problem(f"the file {given} cannot be read", "or give a list of requirements") from problem
     plain = (line.split(" #", 1)[0].strip() for line in lines)
-    return tuple(line for line in plain if line and not line.startswith("#"))
+    return [line for line in plain if line and not line.startswith("#")]
 
 
 def _tuning(value: Mapping[str, Any], spot: Spot) -> TuningPlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ class Project:
     """A checked project file.
 
     `path` is the file. Either `notebook` or `pipeline` names the code, relative to the file's folder. `gate` is the
-    policy in the form that `tidemill.gate` reads. `lines` tells in which line each declared field stands.
+    policy in the form that `tidemill.gate` reads. `declared` are the tables as the file has them, without `[settings]`,
+    which are the folder's own; `lines` tells in which line each declared field stands.
     """
 
     path: Path
@@ -112,6 +114,7 @@ class Project:
     gate: Mapping[str, Any] = field(default_factory=dict)
     service: ServicePlan | None = None
     environments: Mapping[str, EnvironmentPlan] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
 
     @property
@@ -123,3 +126,42 @@ class Project:
     def source(self) -> Path:
         """The notebook or the pipeline."""
         return self.folder / (self.notebook or self.pipeline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One apply that changed what a project declares, numbered from 1: who did it, when, and from which file.
+
+    `file` is where the file lay (`host:path`), `commit` the one that brought it as it was; "" and None where nobody
+    said, or where it was not committed so.
+    """
+
+    namespace_id: str
+    project: str
+    number: int
+    digest: str
+    file: str
+    commit: str | None
+    created_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedProject:
+    """What a generation declared: the tables of the file, checked."""
+
+    generation: Generation
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyRequest:
+    """A file that asks to be planned or applied: its tables, and where it comes from.
+
+    `base` is the number of the generation that the file comes from, 0 for none of them.
+    """
+
+    document: Mapping[str, Any]
+    base: int = 0
+    file: str = ""
+    commit: str | None = None

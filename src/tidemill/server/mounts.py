@@ -11,6 +11,7 @@ from tidemill.engine import api as engine_api
 from tidemill.gate import api as gate_api
 from tidemill.monitoring import api as monitoring_api
 from tidemill.platform import Platform
+from tidemill.project import api as project_api
 from tidemill.registry import api as registry_api
 from tidemill.serving import api as serving_api
 from tidemill.serving.source import RegistrySource
@@ -31,4 +32,5 @@ def slice_routers(platform: Platform) -> list[APIRouter]:
         gate_api.routes(site),
         serving_api.routes(site, source),
         monitoring_api.routes(site),
+        project_api.routes(site),
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from sqlalchemy import Connection
+
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.access.namespaces import namespace_of
@@ -26,12 +28,17 @@ def apply_service(site: Site, actor: Actor, spec: ServiceSpec, *, generation: in
 
     `generation`, when given, must be the service's (If-Match). Raises `InvalidInput` with the field, `Conflict`.
     """
+    with site.database.write() as connection:
+        return apply_service_in(connection, site, actor, spec, generation=generation)
+
+
+def apply_service_in(
+    connection: Connection, site: Site, actor: Actor, spec: ServiceSpec, *, generation: int | None = None
+) -> Service:
+    """`apply_service` in the caller's transaction."""
     actor.demand(Permission.WRITE)
     _check(spec)
-    now = site.clock.now()
-    with site.database.read() as connection:
-        namespace = namespace_of(connection, actor.namespace_id)
-        known = store.service_by_name(connection, actor.namespace_id, spec.name)
+    known = store.service_by_name(connection, actor.namespace_id, spec.name)
     if known is not None and subject_done("service.applied") == known.id:
         return known
     if generation is not None and (known is None or known.generation != generation):
@@ -44,26 +51,32 @@ def apply_service(site: Site, actor: Actor, spec: ServiceSpec, *, generation: in
         )
     if known is not None and known.spec == spec and not known.deleting:
         return known
-    if known is None:
-        service = Service(
-            id=site.ids.new(),
-            namespace_id=actor.namespace_id,
-            namespace=namespace.name,
-            spec=spec,
-            generation=1,
-            observed_generation=0,
-            ready=False,
-            reason=Reason.AWAITING_APPROVAL if spec.is_gated else Reason.LOADING,
-            message="",
-            deleting=False,
-            created_by=actor.person,
-            created_at=now,
-            updated_at=now,
-        )
-    else:
-        service = replace(known, spec=spec, generation=known.generation + 1, deleting=False, updated_at=now)
-    _write(site, actor, service, is_new=known is None)
+    service = _new(connection, site, actor, spec) if known is None else _changed(site, known, spec)
+    _write(connection, site, actor, service, is_new=known is None)
     return service
+
+
+def _new(connection: Connection, site: Site, actor: Actor, spec: ServiceSpec) -> Service:
+    now = site.clock.now()
+    return Service(
+        id=site.ids.new(),
+        namespace_id=actor.namespace_id,
+        namespace=namespace_of(connection, actor.namespace_id).name,
+        spec=spec,
+        generation=1,
+        observed_generation=0,
+        ready=False,
+        reason=Reason.AWAITING_APPROVAL if spec.is_gated else Reason.LOADING,
+        message="",
+        deleting=False,
+        created_by=actor.person,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _changed(site: Site, known: Service, spec: ServiceSpec) -> Service:
+    return replace(known, spec=spec, generation=known.generation + 1, deleting=False, updated_at=site.clock.now())
 
 
 def delete_service(site: Site, actor: Actor, name: str, *, force: bool = False) -> Service | None:
@@ -81,7 +94,8 @@ def delete_service(site: Site, actor: Actor, name: str, *, force: bool = False) 
     if known.spec.is_gated and known.ready and not force:
         kept = replace(known, generation=known.generation + 1, deleting=True, updated_at=site.clock.now())
         if not known.deleting:
-            _write(site, actor, kept, is_new=False)
+            with site.database.write() as connection:
+                _write(connection, site, actor, kept, is_new=False)
         return kept
     with site.database.write() as connection:
         store.delete_service_row(connection, actor.namespace_id, known.id)
@@ -97,23 +111,20 @@ def delete_service(site: Site, actor: Actor, name: str, *, force: bool = False) 
     return None
 
 
-def _write(site: Site, actor: Actor, service: Service, *, is_new: bool) -> None:
-    with site.database.write() as connection:
-        if is_new:
-            if store.service_by_name(connection, service.namespace_id, service.name) is not None:
-                raise Conflict(f"the service {service.name} was made meanwhile", remedy="apply again")
-            store.insert_service(connection, service)
-        elif not store.update_spec(connection, service):
-            raise Conflict(f"the service {service.name} has changed meanwhile", remedy="look again, then apply again")
-        append_event(
-            connection,
-            site.clock,
-            namespace_id=service.namespace_id,
-            kind="service.applied",
-            subject_id=service.id,
-            data={"name": service.name, "generation": service.generation},
-            created_by=actor.person,
-        )
+def _write(connection: Connection, site: Site, actor: Actor, service: Service, *, is_new: bool) -> None:
+    if is_new:
+        store.insert_service(connection, service)
+    elif not store.update_spec(connection, service):
+        raise Conflict(f"the service {service.name} has changed meanwhile", remedy="look again, then apply again")
+    append_event(
+        connection,
+        site.clock,
+        namespace_id=service.namespace_id,
+        kind="service.applied",
+        subject_id=service.id,
+        data={"name": service.name, "generation": service.generation},
+        created_by=actor.person,
+    )
 
 
 def _check(spec: ServiceSpec) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import NotFound
@@ -18,6 +20,11 @@ def get_service(site: Site, actor: Actor, name: str) -> Service:
     if found is None:
         raise NotFound(f"there is no service {name!r}", remedy="tidemill service list")
     return found
+
+
+def service_in(connection: Connection, namespace_id: str, name: str) -> Service | None:
+    """The service of that name in the caller's transaction, None when there is none."""
+    return store.service_by_name(connection, namespace_id, name)
 
 
 def list_services(site: Site, actor: Actor, *, after: str = "", limit: int = 100) -> list[Service]:

@@ -33,6 +33,8 @@ from tidemill.engine.store import run_rows
 from tidemill.engine.testing import Step, pipeline_of
 from tidemill.gate import approve, reject, rollback, withdraw
 from tidemill.platform import Platform
+from tidemill.project.apply import apply_project
+from tidemill.project.model import ApplyRequest
 from tidemill.registry.retire import retire_version
 from tidemill.server import idempotency, store
 from tidemill.server.app import create_app
@@ -166,6 +168,12 @@ def _delete(site: Site, people: People) -> Verb:
     return lambda: delete_service(site, people.author, "fuel", force=True)
 
 
+def _apply_project(site: Site, people: People) -> Verb:
+    tables = {"project": {"name": "small", "notebook": "n.ipynb"}, "service": {"name": "fuel"}}
+    request = ApplyRequest(document=tables)
+    return lambda: apply_project(site, people.author, "small", request, generation=0)
+
+
 REPEATED: dict[str, Callable[[Site, People], Verb]] = {
     "POST /runs": _submit,
     "POST /runs/{run_id}/cancel": _cancel,
@@ -180,6 +188,7 @@ REPEATED: dict[str, Callable[[Site, People], Verb]] = {
     "POST /model-versions/{reference}/retire": _retire,
     "PUT /services/{name}": _apply,
     "DELETE /services/{name}": _delete,
+    "PUT /projects/{name}": _apply_project,
 }
 HARMLESS = {
     "POST /models/{model}/versions": "the same package of the same run is the version that it became",
@@ -187,6 +196,7 @@ HARMLESS = {
     "POST /tokens": "a token whose secret nobody was told opens nothing",
     "DELETE /tokens/{token_id}": "a token that is revoked stays so",
     "POST /services/{name}/token": "it is signed, not kept",
+    "POST /projects/{name}/plan": "it only looks",
 }
 
 
