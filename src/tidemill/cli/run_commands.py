@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from tidemill.base.errors import Conflict, InvalidInput, NotFound
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import note, print_json, print_table, say, wrapped
 from tidemill.cli.run_outcome import follow_run
+from tidemill.cli.told import is_news
+
+if TYPE_CHECKING:
+    from tidemill.project.prepare import Prepared
 
 FileArgument = Annotated[
     Path | None,
@@ -167,16 +171,26 @@ def prepare_submission(context: Context, file: Path | None, given: dict[str, str
     finally:
         platform.dvc.close()
     if not quiet:
-        for warning in prepared.warnings:
-            note(wrapped(f"warning: {warning}"))
-        for remark in prepared.notes:
-            note(wrapped(f"note: {remark}"))
+        say_remarks(context, prepared)
     return {
         "spec": prepared.text,
         "parameters": prepared.parameters,
         "origin": prepared.origin,
         "experiment": prepared.experiment,
     }
+
+
+def say_remarks(context: Context, prepared: Prepared) -> None:
+    """Warnings and notes; advice only when it is other than at the last run of this file."""
+    compiled = prepared.notebook
+    advice = {str(one): one.message for one in compiled.warnings if one.is_advice} if compiled is not None else {}
+    file = prepared.folder / str(prepared.origin["file"])
+    known = advice if not is_news(context.platform.home, file, list(advice.values())) else {}
+    for warning in prepared.warnings:
+        if warning not in known:
+            note(wrapped(f"warning: {warning}"))
+    for remark in prepared.notes:
+        note(wrapped(f"note: {remark}"))
 
 
 def _submit(context: Context, submission: dict[str, Any]) -> str:

@@ -37,12 +37,14 @@ class Notebook:
 class Remark:
     """A warning or a note of a compile, with the place that it is about.
 
-    `cells` are the first and the last of those that would have to stand in one step to settle it.
+    `cells` are the first and the last of those that would have to stand in one step to settle it. `is_advice` marks
+    what is as true the next time, so that a run need not repeat it.
     """
 
     message: str
     place: str
     cells: tuple[int, ...] = ()
+    is_advice: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"

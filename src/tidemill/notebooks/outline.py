@@ -55,6 +55,10 @@ class Outline:
         """Something that may make a run differ from the notebook, unless `together` were cells of one step."""
         self.warnings.append(Remark(message=message, place=self.notebook.place(cell, line), cells=together))
 
+    def advise(self, message: str, cell: int, line: int) -> None:
+        """A warning that stays true until the person who reads it does something."""
+        self.warnings.append(Remark(message=message, place=self.notebook.place(cell, line), is_advice=True))
+
     def step(self, name: str) -> Step | None:
         """The step of that name."""
         return next((step for step in self.steps if step.name == name), None)

@@ -57,7 +57,7 @@ def imported_requirements(outline: Outline, imports: dict[str, tuple[int, int]],
     """The distributions of what a notebook imports, pinned to the versions installed here.
 
     `imports` are dotted module names with cell and line, `local` the modules beside the notebook. What is not
-    installed goes by the name in `MISNAMED`, else its own, unpinned and with a warning.
+    installed goes by the name in `MISNAMED`, else its own, unpinned and with one warning for each distribution.
     """
     lines: dict[str, str] = {}
     for module, (cell, line) in imports.items():
@@ -65,8 +65,12 @@ def imported_requirements(outline: Outline, imports: dict[str, tuple[int, int]],
         if top in sys.stdlib_module_names or top in local or top in ("__future__", "tidemill_runtime"):
             continue
         name, version = _installed(module)
-        if version is None:
-            outline.warn(f"`{module}` is not installed here, so its version is not pinned ({name})", cell, line)
+        if version is None and _normal(name) not in lines:
+            outline.advise(
+                f"{name} is not installed here, so its version is not pinned and each new lock takes the newest; "
+                f"pin it: pip install {name}, or name a version in the requirements of tidemill.toml",
+                cell, line,
+            )  # fmt: skip
         lines[_normal(name)] = name if version is None else f"{name}=={version}"
     return tuple(lines[name] for name in sorted(lines))
 

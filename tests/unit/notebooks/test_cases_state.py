@@ -224,7 +224,18 @@ def test_case_55_local_modules_travel_and_imports_map_to_distributions(tmp_path:
     names = {line.partition("==")[0] for line in made.requirements}
     assert {"pyyaml", "attrs", "opencv-python-headless", "google-cloud-storage"} <= names
     assert not {"mine", "helping"} & names
-    assert any("`cv2` is not installed here" in str(w) for w in made.warnings)
+    assert any("opencv-python-headless is not installed here" in str(w) for w in made.warnings)
+
+
+def test_case_55_a_distribution_that_is_not_installed_is_named_once_with_the_remedy(tmp_path: Path) -> None:
+    code = "import cv2\nimport cv2.dnn\nfrom cv2 import aruco\nimport no_such_thing_here"
+    made = compile_notebook(write_notebook(tmp_path, [("imports", code), ("step:a", "from cv2.ml import x")]))
+    places = [(warning.place, warning.message.split()[0], warning.is_advice) for warning in made.warnings]
+    assert places == [
+        ("n.ipynb, cell 1, line 1", "opencv-python-headless", True),
+        ("n.ipynb, cell 1, line 4", "no-such-thing-here", True),
+    ]
+    assert "pip install opencv-python-headless" in made.warnings[0].message
 
 
 @pytest.mark.parametrize("code", ["x = (", "def f(:\n  pass", "x = 1\n  y = 2"])
