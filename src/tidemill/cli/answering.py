@@ -35,8 +35,9 @@ def answering_service(context: Context, name: str) -> dict[str, Any]:
             if approved is None:
                 approved = _is_approved(context, service)
             if not approved or waited > NOTICED_SECONDS:
-                # its message says what to do
-                raise NotFound(f"{name} has no live revision: {service['message'] or service['reason']}")
+                said, _, remedy = str(service["message"] or service["reason"]).partition("; ")
+                remedy = f"{remedy}; what waits for an approval: tidemill review list --state open"
+                raise NotFound(f"{name} has no live revision: {said}", remedy=remedy.removeprefix("; "))
         if waited > LOADING_SECONDS:
             raise Unavailable(
                 f"{name} is still being loaded: {service['message']}",

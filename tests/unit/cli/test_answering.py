@@ -68,8 +68,9 @@ def test_what_loads_for_long_is_said_to_be_loading() -> None:
 
 @pytest.mark.parametrize("approved", ["", "another"])
 def test_nothing_approved_is_not_waited_for(approved: str) -> None:
-    with pytest.raises(NotFound, match="no model version is approved for fuel"):
+    with pytest.raises(NotFound, match="no model version is approved for fuel") as caught:
         _ask(Site(_service("AwaitingApproval", WAITING), LIVE, approved=approved))
+    assert str(caught.value.remedy).startswith("open a review: tidemill review open")
 
 
 def test_an_approval_that_nobody_takes_up_is_not_waited_for_long() -> None:
