@@ -32,6 +32,7 @@ def main(folder: Path, kind: str) -> None:
         "schema_version": 1,
         "name": "gbr",
         "flavour": "sklearn",
+        "python_class": f"{type(model).__module__}.{type(model).__qualname__}",
         "file": {"path": "model.joblib", "format": "joblib", "digest": file_digest(folder / "model.joblib")},
         "signature": {
             "inputs": [{"name": name, "datatype": "FP64", "shape": [-1, 1]} for name in COLUMNS],

@@ -1,5 +1,8 @@
 """One row a request: our predictor, the KServe SDK's server and the ceiling, same machine, same run, same load.
 
+Our predictors are started as `python -m tidemill_runtime.predict`; the line "forked" is one that a zygote forked, as
+a site does. Afterwards: what a start costs either way.
+
 Run: TIDEMILL_PEER_KSERVE=VENV python -m benchmarks.serving [--seconds 3] [--rounds 3] [--model-venv VENV]
 The model's venv holds scikit-learn, pandas, joblib and the predictor's libraries; without one the peer's is used,
 as far as it has them.
@@ -14,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import urllib.request
@@ -22,10 +26,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.serving.load import Measured, measure
+from benchmarks.serving.starts import measure_starts
+from tidemill.engine.launchers import ZygoteClient
+from tidemill.serving.preload import modules_to_preload
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src"
 BODY = json.dumps({"instances": [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]]}).encode()
+STARTS = 6
 GOALS = {"times the peer": 10.0, "of the ceiling": 0.7, "of the peer's p50": 0.45}
 
 
@@ -33,7 +41,7 @@ def main() -> int:
     """Print the table; 1 when a goal is missed."""
     arguments = _arguments()
     peer = os.environ.get("TIDEMILL_PEER_KSERVE", "")
-    python = str(Path(arguments.model_venv or peer) / "bin" / "python")
+    python = str(Path(arguments.model_venv or peer).absolute() / "bin" / "python")
     seconds = arguments.seconds
     with tempfile.TemporaryDirectory() as folder, ExitStack() as servers:
         for kind in ("array", "dataframe"):
@@ -42,6 +50,7 @@ def main() -> int:
         urls = {"ceiling": servers.enter_context(_started([sys.executable, str(HERE / "ceiling.py"), "{fd}"]))}
         for kind in ("array", "dataframe"):
             urls[f"tidemill {kind}"] = servers.enter_context(_predictor(python, f"{folder}/{kind}", {}))
+        urls["tidemill array, forked"] = servers.enter_context(_forked(python, Path(folder, "array")))
         log = {"log_socket": servers.enter_context(_recorder())}
         urls["tidemill array, log on"] = servers.enter_context(_predictor(python, f"{folder}/array", log))
         if peer:
@@ -49,7 +58,11 @@ def main() -> int:
             argv += [f"{folder}/array/model.joblib", "{port}"]
             urls["KServe SDK"] = servers.enter_context(_started(argv))
         rounds = [{name: _measure(url, seconds) for name, url in urls.items()} for _ in range(arguments.rounds)]
-    return _print({name: _best([each[name] for each in rounds]) for name in urls})
+        servers.pop_all().close()
+        status = _print({name: _best([each[name] for each in rounds]) for name in urls})
+        for kind in ("array", "dataframe"):
+            measure_starts(python, [_late_path()], _environment(), Path(folder, kind), STARTS)
+    return status
 
 
 def _best(rounds: list[tuple[Measured, Measured]]) -> tuple[Measured, Measured]:
@@ -98,26 +111,65 @@ def _arguments() -> argparse.Namespace:
 
 def _environment() -> dict[str, str]:
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {**os.environ, **threads, "PYTHONPATH": str(SOURCE)}
+    return {**os.environ, **threads, "JE_ARROW_MALLOC_CONF": "background_thread:false", "PYTHONPATH": str(SOURCE)}
 
 
 def _predictor(python: str, package: str, more: dict[str, str]) -> AbstractContextManager[str]:
-    late = subprocess.run(
-        [sys.executable, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
     argument = {
         "package": package,
         "model_name": "gbr",
         "allow_pickle": True,
         "fd": "{fd}",
-        "late_paths": [late],
+        "late_paths": [_late_path()],
         **more,
     }
     text = json.dumps(argument).replace('"{fd}"', "{fd}")
     return _started([python, "-m", "tidemill_runtime.predict", text])
+
+
+def _late_path() -> str:
+    return sysconfig.get_paths()["purelib"]
+
+
+@contextmanager
+def _forked(python: str, package: Path) -> Iterator[str]:
+    """A predictor forked from a zygote on core 0."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener, tempfile.TemporaryDirectory() as folder:
+        client = ZygoteClient(
+            python=Path(python),
+            runtime=SOURCE,
+            environment=_environment(),
+            log=Path(folder, "log"),
+            late_paths=[_late_path()],
+        )
+        try:
+            os.sched_setaffinity(client.pid, {0})
+            client.preload(["tidemill_runtime.predict.server", "uvicorn", "uvloop"])
+            client.preload(modules_to_preload(json.loads((package / "model.json").read_text())))
+            lifeline, held = os.pipe()
+            client.send(_fork_request(package, folder), [listener.fileno(), lifeline])
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            _wait(url)
+            yield url
+            os.close(held)
+            os.close(lifeline)
+        finally:
+            client.close()
+
+
+def _fork_request(package: Path, folder: str) -> dict[str, object]:
+    argument = {"package": str(package), "model_name": "gbr", "allow_pickle": True, "late_paths": [_late_path()]}
+    program = {"kind": "entry", "entry": "tidemill_runtime.predict.main:serve_forked", "argument": argument}
+    return {
+        "op": "spawn",
+        "id": "gbr",
+        "program": program,
+        "cwd": str(package),
+        "env": _environment(),
+        "log": f"{folder}/log",
+        "seed": 0,
+        "descriptor_names": ["listener", "lifeline"],
+    }
 
 
 @contextmanager

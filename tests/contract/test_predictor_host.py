@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.predict.running import environment, until
+from tests.integration.predict.running import until
+from tests.integration.serving.launches import launch_of
 from tests.unit.predict.models import Linear
 from tests.unit.predict.packages import make_package
 from tests.unit.serving.memory_host import MemoryHost
 
-from tidemill.serving.host import Launch, PredictorHost, PredictorState, ProcessHost
+from tidemill.serving.host import Forker, PredictorHost, PredictorState, ProcessHost
 
 
 class HostContract:
     """What `PredictorHost` says, as tests; a subclass gives the host."""
 
-    def launch(self, folder: Path, *, package: Path | None = None) -> Launch:
-        """A launch of a new revision."""
-        package = package or make_package(folder / "package", Linear())
-        return Launch(
-            revision_id=str(uuid.uuid4()),
-            socket=folder / "s",
-            python=Path(sys.executable),
-            environment=environment(),
-            argument={"package": str(package), "model_name": "car", "allow_pickle": True},
-            heartbeat=folder / "heartbeat",
-            log=folder / "log",
-        )
-
     def test_a_predictor_gets_ready_and_is_gone_after_it_was_stopped(self, host: PredictorHost, tmp_path: Path) -> None:
-        launch = self.launch(tmp_path)
+        launch = launch_of(tmp_path)
         assert host.status(launch.revision_id).state is PredictorState.ABSENT
         host.start(launch)
         until(lambda: host.status(launch.revision_id).state is PredictorState.READY)
@@ -45,7 +31,7 @@ class HostContract:
         assert not launch.socket.exists()
 
     def test_starting_what_runs_changes_nothing(self, host: PredictorHost, tmp_path: Path) -> None:
-        launch = self.launch(tmp_path)
+        launch = launch_of(tmp_path)
         host.start(launch)
         until(lambda: host.status(launch.revision_id).state is PredictorState.READY)
         before = host.status(launch.revision_id)
@@ -57,7 +43,7 @@ class HostContract:
         assert host.revisions() == []
 
     def test_closing_stops_everything(self, host: PredictorHost, tmp_path: Path) -> None:
-        host.start(self.launch(tmp_path))
+        host.start(launch_of(tmp_path))
         host.close()
         assert host.revisions() == []
 
@@ -68,12 +54,8 @@ class TestMemoryHost(HostContract):
         return MemoryHost()
 
 
-class TestProcessHost(HostContract):
-    @pytest.fixture
-    def host(self) -> Iterator[PredictorHost]:
-        made = ProcessHost()
-        yield made
-        made.close()
+class ProcessContract(HostContract):
+    """What holds besides where predictors are processes."""
 
     def test_a_package_that_does_not_load_fails_with_the_reason_and_can_be_started_again(
         self, host: PredictorHost, tmp_path: Path
@@ -81,13 +63,29 @@ class TestProcessHost(HostContract):
         package = make_package(tmp_path / "p", Linear())
         text = (package / "model.json").read_text()
         (package / "model.json").write_text(json.dumps({**json.loads(text), "schema_version": 99}))
-        launch = self.launch(tmp_path, package=package)
+        launch = launch_of(tmp_path, package=package)
         host.start(launch)
         failed = until(lambda: _if_failed(host, launch.revision_id))
         assert "schema_version 99" in failed.message
         (package / "model.json").write_text(text)
         host.start(launch)
         until(lambda: host.status(launch.revision_id).state is PredictorState.READY)
+
+
+class TestSpawningHost(ProcessContract):
+    @pytest.fixture
+    def host(self) -> Iterator[PredictorHost]:
+        made = ProcessHost()
+        yield made
+        made.close()
+
+
+class TestForkingHost(ProcessContract):
+    @pytest.fixture
+    def host(self, tmp_path: Path) -> Iterator[PredictorHost]:
+        made = ProcessHost(Forker(tmp_path / "zygotes.log"))
+        yield made
+        made.close()
 
 
 def _if_failed(host: PredictorHost, revision_id: str) -> object:

@@ -18,6 +18,7 @@ from tidemill.serving import store
 from tidemill.serving.gateway.model import ServiceRoute, Target
 from tidemill.serving.host.contract import Launch, PredictorHost, PredictorState
 from tidemill.serving.model import Reason, Revision, RevisionState, Service, check_revision_transition
+from tidemill.serving.preload import modules_to_preload
 from tidemill.serving.smoke import smoke_test
 from tidemill.serving.source import ModelSource, Wanted, predictor_environment, revision_folder, revision_socket
 
@@ -183,10 +184,12 @@ class Reconciler:
                 revision_id=revision.id,
                 socket=socket,
                 python=prepared.python,
+                runtime=prepared.runtime,
                 environment=predictor_environment(prepared),
                 argument=argument,
                 heartbeat=folder / "heartbeat",
                 log=self._site.home.logs / "predictors" / f"{service.name}-{revision.number}-{revision.id}.log",
+                preload=modules_to_preload(document),
             )
         )
         self._wait_ready(revision)

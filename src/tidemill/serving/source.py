@@ -147,6 +147,8 @@ def predictor_environment(prepared: Prepared) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "MPLBACKEND": "Agg",
+        # pyarrow's allocator starts a thread when it is imported, and a process with two threads is never forked
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",

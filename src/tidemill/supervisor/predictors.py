@@ -11,7 +11,7 @@ from tidemill.base.home import Home
 from tidemill.serving.host import Launch, PredictorHost, PredictorState, PredictorStatus
 from tidemill.supervisor.control import ask
 
-_PATHS = ("socket", "python", "heartbeat", "log")
+_PATHS = ("socket", "python", "runtime", "heartbeat", "log")
 
 
 class RemotePredictors:
@@ -45,7 +45,8 @@ def answer_for(host: PredictorHost, question: dict[str, Any]) -> dict[str, Any]:
     """The answer of the supervisor's host to a question of `RemotePredictors`."""
     match question:
         case {"op": "start_predictor", "launch": dict(fields)}:
-            host.start(Launch(**{**fields, **{name: Path(fields[name]) for name in _PATHS}}))
+            typed = {name: Path(fields[name]) for name in _PATHS} | {"preload": tuple(fields["preload"])}
+            host.start(Launch(**{**fields, **typed}))
             return {}
         case {"op": "predictor_status", "revision_id": str(revision_id)}:
             return {"status": dataclasses.asdict(host.status(revision_id))}

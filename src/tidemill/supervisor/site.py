@@ -19,7 +19,7 @@ from tidemill.base.home import make_sockets_folder
 from tidemill.monitoring import recorder_socket
 from tidemill.platform import Platform
 from tidemill.serving.gateway import gateway_argv, prepare_gateway
-from tidemill.serving.host import PredictorState, ProcessHost
+from tidemill.serving.host import Forker, PredictorState, ProcessHost
 from tidemill.supervisor.control import control_path, serve_control
 from tidemill.supervisor.marker import only_site, remove_marker, write_marker
 from tidemill.supervisor.model import ProcessSpec, ProcessState, ProcessStatus
@@ -48,7 +48,7 @@ class RunningSite:
         self._folder = make_sockets_folder(platform.home)
         self._listeners: list[socket.socket] = []
         self._processes: list[Process] = []
-        self._predictors = ProcessHost()
+        self._predictors = ProcessHost(Forker(platform.home.logs / "predictors" / "zygotes.log"))
         self._ended = asyncio.Event()
 
     async def run(self, on_ready: Callable[[str], None]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from typing import Any, Dict
 
 from tidemill_runtime.predict.argument import BadArgument, parse_argument
 
@@ -16,7 +19,14 @@ def serve(text: str) -> int:
     except BadArgument as problem:
         sys.stderr.write(f"{problem}\n")
         return EXIT_BAD_ARGUMENT
-    sys.path.extend(argument.late_paths)
+    sys.path.extend(path for path in argument.late_paths if path not in sys.path)
     from tidemill_runtime.predict.server import serve_argument  # orjson and uvicorn may lie in a late path
 
     return serve_argument(argument)
+
+
+def serve_forked(argument: Dict[str, Any], descriptors: Dict[str, int]) -> int:
+    """`serve` as a zygote's child: the listening socket and the lifeline come as descriptors of these names."""
+    os.dup2(descriptors["lifeline"], 0)
+    os.close(descriptors["lifeline"])
+    return serve(json.dumps({**argument, "fd": descriptors["listener"], "lifeline": True}))

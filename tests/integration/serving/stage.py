@@ -25,7 +25,7 @@ from tidemill.base.site import Site
 from tidemill.monitoring import record_predictions, recorder_socket
 from tidemill.serving import Access, Service, ServiceSpec, apply_service, get_service
 from tidemill.serving.gateway import Gateway, gateway_argv, prepare_gateway
-from tidemill.serving.host import ProcessHost
+from tidemill.serving.host import Forker, ProcessHost
 from tidemill.serving.reconcile import Reconciler
 from tidemill.serving.source import Prepared, Wanted
 from tidemill_runtime.model_package import file_digest
@@ -103,7 +103,7 @@ class Stage:
         self.people = people
         self.gateway = gateway
         self.source = HandMovedSource(folder)
-        self.host = ProcessHost()
+        self.host = ProcessHost(Forker(folder / "zygotes.log"))
         self.reconciler = Reconciler(site, self.source, self.host, gateway, log_socket=recorder_socket(site))
         self.client = httpx.Client(base_url=url, timeout=30)
         self.url = url

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.predict.running import environment, until
+import pytest
+from tests.integration.predict.running import until
+from tests.integration.serving.launches import launch_of, predict, start_ready
 from tests.unit.predict.models import Hanging
-from tests.unit.predict.packages import make_package
 
 from tidemill.base.errors import Unavailable
-from tidemill.serving.host import Launch, PredictorState, ProcessHost
+from tidemill.serving.host import Forker, ProcessHost
+from tidemill.serving.host.starter import Spawner, Starter
 from tidemill.serving.unix_http import ask
 
 
-def test_a_hanging_predictor_is_replaced_while_connections_wait(tmp_path: Path) -> None:
-    host = ProcessHost(hung_seconds=1.5)
-    launch = Launch(
-        revision_id="r",
-        socket=tmp_path / "s",
-        python=Path(sys.executable),
-        environment=environment(),
-        argument={
-            "package": str(make_package(tmp_path / "p", Hanging())),
-            "model_name": "car",
-            "allow_pickle": True,
-        },
-        heartbeat=tmp_path / "heartbeat",
-        log=tmp_path / "log",
-    )
+@pytest.mark.parametrize("starter", [lambda _: Spawner(), lambda folder: Forker(folder / "zygotes.log")])
+def test_a_hanging_predictor_is_replaced_while_connections_wait(
+    tmp_path: Path, starter: Callable[[Path], Starter]
+) -> None:
+    host = ProcessHost(starter(tmp_path), hung_seconds=1.5)
+    launch = launch_of(tmp_path / "hanging", Hanging())
     refused: list[str] = []
 
     def poison() -> None:
@@ -39,14 +32,11 @@ def test_a_hanging_predictor_is_replaced_while_connections_wait(tmp_path: Path) 
             refused.append(problem.message)
 
     try:
-        host.start(launch)
-        until(lambda: host.status("r").state is PredictorState.READY)
+        start_ready(host, launch)
         asking = threading.Thread(target=poison)
         asking.start()
-        until(lambda: host.status("r").restarts == 1)
-        body = b'{"instances": [[1, 2]]}'
-        answer = ask(launch.socket, "POST", "/v1/models/car:predict", body=body, timeout_seconds=30)
-        assert answer.status == 200
+        until(lambda: host.status(launch.revision_id).restarts == 1)
+        assert predict(launch).status == 200
         asking.join(30)
         assert len(refused) == 1
     finally:

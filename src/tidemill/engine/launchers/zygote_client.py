@@ -16,7 +16,8 @@ from tidemill_runtime.fork import wire
 
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from tidemill_runtime.fork.zygote import main; main(int(sys.argv.pop(1)))"
+    "from tidemill_runtime.fork.zygote import main; control = int(sys.argv.pop(1)); "
+    "sys.path.extend(sys.argv[1:]); del sys.argv[1:]; main(control)"
 )
 _END_SECONDS = 5.0
 
@@ -24,7 +25,15 @@ _END_SECONDS = 5.0
 class ZygoteClient:
     """A running zygote; raises `Unavailable` when it cannot be started, `StorageFull` when that is for want of room."""
 
-    def __init__(self, *, python: Path, runtime: Path, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        *,
+        python: Path,
+        runtime: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        late_paths: Sequence[str] = (),
+    ) -> None:
         ours, theirs = socket.socketpair()
         self._control = ours
         self._reader = wire.Reader(ours)
@@ -36,7 +45,7 @@ class ZygoteClient:
             with theirs, open(log, "ab") as output:
                 os.set_inheritable(theirs.fileno(), True)
                 self._process = subprocess.Popen(
-                    [str(python), "-c", _START, str(runtime), str(theirs.fileno())],
+                    [str(python), "-c", _START, str(runtime), str(theirs.fileno()), *late_paths],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -49,7 +58,7 @@ class ZygoteClient:
             if is_no_space(problem):
                 raise StorageFull("has no room for a line", place=str(log), remedy="free some space") from problem
             raise Unavailable(
-                f"the Python of a step cannot be started: {problem.strerror}",
+                f"the Python of a zygote cannot be started: {problem.strerror}",
                 place=str(python),
                 remedy="remove the venv folder: it is made again",
             ) from problem
@@ -84,6 +93,11 @@ class ZygoteClient:
         """The modules of the oldest import that was not answered yet."""
         return self._batches.popleft()
 
+    @property
+    def importing(self) -> list[str]:
+        """The modules of the oldest import that was not answered yet; none when all were."""
+        return self._batches[0] if self._batches else []
+
     def receive(self) -> list[dict[str, Any]]:
         """The messages that have come; sets `is_lost` at the end of the zygote."""
         try:
@@ -91,6 +105,10 @@ class ZygoteClient:
         except wire.Closed:
             self.is_lost = True
             return []
+
+    def kill(self) -> None:
+        """SIGKILL, for one that hangs; its programs die with it."""
+        self._process.kill()
 
     def close(self) -> None:
         """End it, and with it all its programs; returns when it is gone."""

@@ -20,15 +20,21 @@ class PredictorState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """How to start a predictor. `argument` is that of `tidemill_runtime.predict` without its socket and heartbeat."""
+    """How to start a predictor. `argument` is that of `tidemill_runtime.predict` without its socket and heartbeat.
+
+    `runtime` is the folder of `tidemill_runtime`. `preload` names modules that a zygote may import before the fork:
+    libraries that survive one, never the user's own.
+    """
 
     revision_id: str
     socket: Path
     python: Path
+    runtime: Path
     environment: dict[str, str]
     argument: dict[str, Any]
     heartbeat: Path
     log: Path
+    preload: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,8 @@
-"""A predictor host that spawns one fresh process per revision."""
+"""A predictor host that keeps a process per revision running, however that process is started."""
 
 from __future__ import annotations
 
-import json
-import signal
 import socket
-import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,6 +10,7 @@ from pathlib import Path
 
 from tidemill.base.errors import Unavailable
 from tidemill.serving.host.contract import Launch, PredictorState, PredictorStatus
+from tidemill.serving.host.starter import Child, Spawner, Starter
 from tidemill.serving.unix_http import ask
 from tidemill_runtime.predict.heartbeat import read_heartbeat
 
@@ -32,7 +30,7 @@ class _Predictor:
 
     launch: Launch
     listener: socket.socket
-    process: subprocess.Popen[bytes] | None = None
+    process: Child | None = None
     state: PredictorState = PredictorState.STARTING
     restarts: int = 0
     pause_seconds: float = FIRST_PAUSE_SECONDS
@@ -43,13 +41,13 @@ class _Predictor:
 
 
 class ProcessHost:
-    """Spawns `python -m tidemill_runtime.predict`, with the listening socket inherited and a pipe as lifeline.
+    """Keeps predictors and their sockets; the starter makes the processes, without one they are spawned.
 
-    A predictor ends when the host does: its standard input closes then. One whose event loop has not beaten for
-    `HUNG_SECONDS` is killed and started again. `hung_seconds` is for tests.
+    One whose event loop has not beaten for `HUNG_SECONDS` is killed and started again. `hung_seconds` is for tests.
     """
 
-    def __init__(self, *, hung_seconds: float = HUNG_SECONDS) -> None:
+    def __init__(self, starter: Starter | None = None, *, hung_seconds: float = HUNG_SECONDS) -> None:
+        self._starter = starter or Spawner()
         self._hung_seconds = hung_seconds
         self._predictors: dict[str, _Predictor] = {}
         self._lock = threading.Lock()
@@ -67,8 +65,8 @@ class ProcessHost:
             predictor = _Predictor(launch=launch, listener=_listen(launch.socket))
             self._predictors[launch.revision_id] = predictor
         with predictor.lock:
-            _spawn(predictor)
-        threading.Thread(target=self._probe, args=(predictor,), name=f"probe-{launch.revision_id}", daemon=True).start()
+            if predictor.state is PredictorState.STARTING:
+                self._begin(predictor)
 
     def status(self, revision_id: str) -> PredictorStatus:
         with self._lock:
@@ -105,6 +103,20 @@ class ProcessHost:
             thread.start()
         for thread in threads:
             thread.join()
+        self._starter.close()
+
+    def _begin(self, predictor: _Predictor) -> None:
+        """Start its process and ask it from now on; the caller holds its lock."""
+        launch = predictor.launch
+        launch.heartbeat.unlink(missing_ok=True)
+        launch.log.parent.mkdir(parents=True, exist_ok=True)
+        predictor.started_at = time.monotonic()
+        try:
+            predictor.process = self._starter.start(launch, predictor.listener)
+        except Unavailable as problem:
+            predictor.state, predictor.message = PredictorState.FAILED, str(problem)
+            return
+        threading.Thread(target=self._probe, args=(predictor,), name=f"probe-{launch.revision_id}", daemon=True).start()
 
     def _watch(self) -> None:
         while not self._closing.wait(WATCH_SECONDS):
@@ -127,17 +139,16 @@ class ProcessHost:
             self._note_end(predictor, process, now)
         elif now >= predictor.start_at:
             predictor.restarts += 1
-            _spawn(predictor)
-            threading.Thread(target=self._probe, args=(predictor,), daemon=True).start()
+            self._begin(predictor)
 
-    def _note_end(self, predictor: _Predictor, process: subprocess.Popen[bytes], now: float) -> None:
-        _reap(process)
+    def _note_end(self, predictor: _Predictor, process: Child, now: float) -> None:
         predictor.process = None
-        predictor.message = f"ended with {process.returncode}: " + _last_lines(predictor.launch.log)
-        if predictor.state is PredictorState.STARTING:
+        predictor.message = f"ended with {process.wait()}: " + _last_lines(predictor.launch.log)
+        if predictor.state is PredictorState.STARTING and not process.is_lost:
             predictor.state = PredictorState.FAILED
             return
-        predictor.state = PredictorState.RESTARTING
+        if predictor.state is PredictorState.READY:
+            predictor.state = PredictorState.RESTARTING
         if now - predictor.started_at > STEADY_SECONDS:
             predictor.pause_seconds = FIRST_PAUSE_SECONDS
         predictor.start_at = now + predictor.pause_seconds
@@ -175,51 +186,19 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _spawn(predictor: _Predictor) -> None:
-    launch = predictor.launch
-    argument = {
-        **launch.argument,
-        "fd": predictor.listener.fileno(),
-        "heartbeat": str(launch.heartbeat),
-        "lifeline": True,
-    }
-    launch.heartbeat.unlink(missing_ok=True)
-    launch.log.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with launch.log.open("ab") as output:
-            predictor.process = subprocess.Popen(
-                [str(launch.python), "-m", "tidemill_runtime.predict", json.dumps(argument)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(predictor.listener.fileno(),),
-                env=launch.environment,
-                cwd=launch.argument["package"],
-                start_new_session=True,
-            )
-    except OSError as problem:
-        predictor.state = PredictorState.FAILED
-        predictor.message = f"the predictor cannot be started: {problem}"
-    predictor.started_at = time.monotonic()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Child) -> None:
     if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(DRAIN_SECONDS)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             process.kill()
-    _reap(process)
-
-
-def _reap(process: subprocess.Popen[bytes]) -> None:
     process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
 
 
 def _last_lines(log: Path) -> str:
+    if not log.exists():  # it ended before it could write one
+        return ""
     with log.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - LOG_TAIL_BYTES))
