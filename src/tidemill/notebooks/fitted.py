@@ -15,10 +15,14 @@ _ASKING = frozenset({"predict", "predict_proba", "score"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A fitted model and a table of rows that it takes, each as `task.variable`."""
+    """A fitted model, a table of rows that it takes, and the rows it learnt from, each as `task.variable`.
+
+    `training` is None where it is fitted on what has no name.
+    """
 
     model: str
     sample: str
+    training: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +51,18 @@ def find_fitted(path: Path) -> Fitted | None:
     of_model = [call for call in calls if call.owner == fit.owner and call.place >= fit.place]
     # rows that it is asked about tell more than those it learnt from
     for call in sorted(of_model, key=lambda call: call.method == "fit"):
-        for step in reversed(steps[: call.place + 1]):
-            if call.rows and call.rows in _bound(step):
-                return Fitted(model=f"{steps[fit.place].task}.{fit.owner}", sample=f"{step.task}.{call.rows}")
+        sample = _rows(steps, call)
+        if sample is not None:
+            model = f"{steps[fit.place].task}.{fit.owner}"
+            return Fitted(model=model, sample=sample, training=_rows(steps, fit))
+    return None
+
+
+def _rows(steps: list[Step], call: _Call) -> str | None:
+    """The rows of a call, with the nearest step above that makes them."""
+    for step in reversed(steps[: call.place + 1]):
+        if call.rows and call.rows in _bound(step):
+            return f"{step.task}.{call.rows}"
     return None
 
 

@@ -51,9 +51,7 @@ name = "{name}"
 # [gate.thresholds.mae]
 # max = 3.0
 # [gate.hygiene]
-# evaluation = "features.X_test"
-# training = "features.X_train"
-
+{hygiene}
 # The service that answers with the model. What passes its checks goes live in development without an approver;
 # other environments, such as production, ask for one.
 {service}"""
@@ -62,6 +60,11 @@ MODEL = """\
 name = "{name}"
 output = "{output}"
 sample = "{sample}"
+"""
+UNKNOWN = "TASK.ROWS"
+HYGIENE = """\
+# evaluation = "{evaluation}"
+# training = "{training}"
 """
 SERVICE = """\
 [service]
@@ -90,12 +93,23 @@ def scaffold(folder: Path, notebook: str | None = None) -> Path:
     name = _name(folder, source)
     escaped = source.replace("\\", "\\\\").replace('"', '\\"')
     fitted = _fitted(folder / source) if key == "notebook" else None
-    output, sample = (fitted.model, fitted.sample) if fitted else ("train.model", "features.X_test")
+    output, sample, training = "train.model", "features.X_test", "features.X_train"
+    if fitted is not None:
+        output, sample, training = fitted.model, fitted.sample, fitted.training or UNKNOWN
     model, service = MODEL.format(name=name, output=output, sample=sample), SERVICE.format(name=name)
     if fitted is None:
         model, service = _commented(model), _commented(service)
-    _write(file, TEMPLATE.format(name=name, key=key, source=escaped, model=model, service=service))
+    parts = {"model": model, "hygiene": _hygiene(sample, training), "service": service}
+    _write(file, TEMPLATE.format(name=name, key=key, source=escaped, **parts))
     return file
+
+
+def _hygiene(sample: str, training: str) -> str:
+    """The rows that the model is measured by and those it learnt from; what the notebook does not show is for words."""
+    lines = HYGIENE.format(evaluation=sample if sample != training else UNKNOWN, training=training)
+    for key, what in (("evaluation", "rows that the model has not learnt from"), ("training", "rows it learnt from")):
+        lines = lines.replace(f'# {key} = "{UNKNOWN}"', f'# {key} = "{UNKNOWN}"  # {what}')
+    return lines
 
 
 def _fitted(notebook: Path) -> Fitted | None:

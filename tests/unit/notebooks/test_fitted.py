@@ -39,24 +39,24 @@ def test_a_model_and_the_rows_it_is_asked_about_each_with_its_step(tmp_path: Pat
         ("step:cut_up", "X_train, X_test = a, b"),
         ("step:train", "model = Ridge()\nmodel.fit(X_train, y)"),
         ("step:look", "model.predict(X_test)"),
-    ) == Fitted(model="train.model", sample="cut-up.X_test")
+    ) == Fitted(model="train.model", sample="cut-up.X_test", training="cut-up.X_train")
 
 
 def test_a_notebook_without_tags_is_one_step(tmp_path: Path) -> None:
     assert found(tmp_path, "X = a", "%matplotlib inline\nm = Ridge().fit(X, y)", "m.score(X, y)") == Fitted(
-        model="notebook.m", sample="notebook.X"
+        model="notebook.m", sample="notebook.X", training="notebook.X"
     )
 
 
 def test_a_scaler_that_is_fitted_is_no_model(tmp_path: Path) -> None:
     assert found(tmp_path, "s.fit(X)\nX = s.transform(X)\nm.fit(X, y)\nm.predict(X)\nt.fit(X)") == Fitted(
-        model="notebook.m", sample="notebook.X"
+        model="notebook.m", sample="notebook.X", training="notebook.X"
     )
 
 
 def test_rows_it_learnt_from_where_it_is_asked_about_nothing_with_a_name(tmp_path: Path) -> None:
     assert found(tmp_path, "X = a[['b']]\nm.fit(X, y)\nm.predict(a[['b']].head())") == Fitted(
-        model="notebook.m", sample="notebook.X"
+        model="notebook.m", sample="notebook.X", training="notebook.X"
     )
 
 

@@ -78,6 +78,29 @@ def test_a_model_that_is_plain_to_see_is_declared_with_a_service_that_needs_no_a
     assert policy_of(project, "production").approvals == 1
 
 
+@pytest.mark.parametrize(
+    ("source", "evaluation", "training"),
+    [
+        ("A, B = cut(rows)\nm = Ridge().fit(A, y)\nm.predict(B)", "notebook.B", "notebook.A"),
+        ("A = rows\nm = Ridge().fit(A, y)\nm.predict(A)", "TASK.ROWS", "notebook.A"),
+        ("B = rows\nm = Ridge().fit(rows[:5], y)\nm.predict(B)", "notebook.B", "TASK.ROWS"),
+    ],
+)
+def test_the_rows_of_the_gate_are_those_of_the_model(
+    source: str, evaluation: str, training: str, tmp_path: Path
+) -> None:
+    cell = {"cell_type": "code", "metadata": {}, "source": source}
+    (tmp_path / "cars.ipynb").write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4}))
+    file = scaffold(tmp_path)
+    text = file.read_text()
+    assert f'# [gate.hygiene]\n# evaluation = "{evaluation}"' in text
+    assert f'\n# training = "{training}"' in text
+    assert "features.X" not in text
+    gate = [line.removeprefix("# ") for line in text[text.index("# [gate.hygiene]") :].splitlines()[:3]]
+    file.write_text(text + "\n".join(gate))
+    assert load_project(file).gate["hygiene"] == {"evaluation": evaluation, "training": training}
+
+
 def test_a_notebook_that_cannot_be_read_gives_a_file_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "cars.ipynb").write_text("{")
     assert load_project(scaffold(tmp_path)).model is None
