@@ -19,6 +19,7 @@ from tidemill.base.home import Home, open_home
 from tidemill.base.ids import Uuid7Ids
 from tidemill.base.migrate import migrate
 from tidemill.base.site import Site
+from tidemill.locks import Venv, ensure_tool
 
 
 @dataclass
@@ -120,6 +121,14 @@ def people_of(site: Site) -> People:
         approver=person("ada", Role.APPROVER),
         viewer=person("vera", Role.VIEWER),
     )
+
+
+@pytest.fixture(scope="session")
+def dvc_tool(tmp_path_factory: pytest.TempPathFactory) -> Venv:
+    """DVC's own environment, made once for all tests."""
+    clock = SystemClock()
+    home = open_home(tmp_path_factory.mktemp("tool"))
+    return ensure_tool(Site(home=home, database=Database("sqlite://"), clock=clock, ids=Uuid7Ids(clock)), "dvc")
 
 
 def _open_site(tmp_path: Path, clock: SystemClock | FixedClock, template: Path) -> Iterator[Site]:

@@ -83,9 +83,19 @@ class Platform:
     def dvc(self) -> WarmDvc:
         """DVC in its own environment, started at the first call; close it at the end."""
         from tidemill.data import WarmDvc
+
+        return WarmDvc(self.find_dvc, self.dvc_log)
+
+    def find_dvc(self) -> Path:
+        """The Python of DVC's environment, which is made where it is missing."""
         from tidemill.locks import ensure_tool
 
-        return WarmDvc(lambda: ensure_tool(self.site, "dvc").python, self.home.logs / "dvc.log")
+        return ensure_tool(self.site, "dvc").python
+
+    @property
+    def dvc_log(self) -> Path:
+        """Where DVC's own messages go."""
+        return self.home.logs / "dvc.log"
 
 
 def home_folder(flag: Path | None, environment: Mapping[str, str]) -> Path:

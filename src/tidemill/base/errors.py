@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class TidemillError(Exception):
@@ -88,3 +89,26 @@ class StorageFull(TidemillError):
     """The disk of the home has no room left."""
 
     code, http_status, exit_status = "storage_full", 507, 7
+
+
+_BY_CODE: dict[str, type[TidemillError]] = {
+    error.code: error
+    for error in (
+        InvalidInput,
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        Conflict,
+        StillAtWork,
+        TooLarge,
+        RunFailed,
+        Unavailable,
+        StorageFull,
+    )
+}
+
+
+def error_from_json(told: Mapping[str, Any]) -> TidemillError:
+    """The error that another process told with `to_json`; `KeyError` when it is none."""
+    kind = _BY_CODE.get(told["error"], TidemillError)
+    return kind(str(told["message"]), place=told.get("place"), remedy=told.get("remedy"))

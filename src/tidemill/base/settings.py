@@ -94,6 +94,13 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="Below this much free space in the home no new run is taken, in bytes; the ballast is part of it.",
     ),
     Setting(
+        name="upload_limit_bytes",
+        kind=int,
+        default=100_000_000_000,
+        minimum=0,
+        meaning="The largest file or folder of data that the site takes for a run, in bytes.",
+    ),
+    Setting(
         name="ballast_bytes",
         kind=int,
         default=33_554_432,

@@ -5,44 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tidemill.base.errors import (
-    Conflict,
-    Forbidden,
     InvalidInput,
-    NotFound,
-    RunFailed,
-    StillAtWork,
-    StorageFull,
     TidemillError,
-    TooLarge,
     Unauthenticated,
     Unavailable,
+    error_from_json,
 )
 from tidemill.base.process import is_alive
+from tidemill.base.settings import Source
 from tidemill.cli.asking import ask_until_answered
 from tidemill.platform import Platform
 
-_ERRORS: dict[str, type[TidemillError]] = {
-    error.code: error
-    for error in (
-        Conflict,
-        Forbidden,
-        InvalidInput,
-        NotFound,
-        RunFailed,
-        StillAtWork,
-        StorageFull,
-        TooLarge,
-        Unauthenticated,
-        Unavailable,
-    )
-}
 TIMEOUT_SECONDS = 300.0
 
 
@@ -89,6 +70,12 @@ class Connection:
         """The bytes of a GET below `/api/v1`."""
         return self._send("GET", path).content
 
+    def upload(self, route: str, pieces: Iterable[bytes], *, media_type: str, length_bytes: int, **params: str) -> Any:
+        """The JSON of a POST below `/api/v1` whose body is sent piece by piece. It needs no key: the same bytes sent
+        again are the same artifact, so `pieces` must be there more than once."""
+        headers = {"Content-Type": media_type, "Content-Length": str(length_bytes)}
+        return self._json("POST", route, content=pieces, params=params, headers=headers)
+
     def pages(self, route: str, *, limit: int, **params: str | int | None) -> list[Any]:
         """The items of a paged list, at most `limit`."""
         items: list[Any] = []
@@ -106,7 +93,8 @@ class Connection:
         return response.json() if response.content else None
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._secret()}", **arguments.pop("headers", {})}
+        secret = self.secret
+        headers = {**({"Authorization": f"Bearer {secret}"} if secret else {}), **arguments.pop("headers", {})}
         target = f"/api/v1{path}"
         try:
             if self.is_embedded:
@@ -121,19 +109,29 @@ class Connection:
             raise Unavailable(
                 f"the site does not answer: {problem}", place=self.public_url, remedy="tidemill status"
             ) from problem
+        if response.status_code == 401 and not secret:
+            raise no_token(self._url)
         if response.status_code >= 400:
             raise _error_of(response)
         return response
 
-    def _secret(self) -> str:
+    @cached_property
+    def secret(self) -> str:
+        """The token for this site, empty when none is meant for it: a token goes to no other address than its own."""
         from tidemill.access import local_token
 
-        token = self._platform.settings.text("token")
+        settings = {each.setting.name: each for each in self._platform.settings.explain()}
+        token, layers = str(settings["token"].value), list(Source)
         if not token.isascii():
             raise Unauthenticated(
                 "this is no token", place="setting token", remedy="copy it again, or make another one"
             )
-        return token or local_token(self._platform.site)
+        if not self._url:
+            return token or local_token(self._platform.site)
+        if token and layers.index(settings["token"].source) <= layers.index(settings["url"].source):
+            return token
+        told = live_site(self._platform)
+        return local_token(self._platform.site) if told is not None and told["url"] == self._url else ""
 
     def _ask_live(self, method: str, target: str, **arguments: Any) -> httpx.Response:
         transport = None
@@ -147,11 +145,23 @@ class Connection:
             )
 
     async def _ask_embedded(self, method: str, target: str, **arguments: Any) -> httpx.Response:
-        from tidemill.server.app import create_app
-
-        transport = httpx.ASGITransport(app=create_app(self._platform))
+        if "content" in arguments:
+            arguments["content"] = _in_turn(arguments["content"])
+        transport = httpx.ASGITransport(app=self._app)
         async with httpx.AsyncClient(transport=transport, base_url="http://tidemill", timeout=None) as client:
             return await client.request(method, target, **arguments)
+
+    @cached_property
+    def _app(self) -> Any:
+        """The site in this process; heavy, so only where there is no other."""
+        from tidemill.server.app import create_app
+
+        return create_app(self._platform)
+
+
+async def _in_turn(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 def live_site(platform: Platform) -> dict[str, Any] | None:
@@ -164,14 +174,17 @@ def live_site(platform: Platform) -> dict[str, Any] | None:
     return told if is_alive(int(told["pid"]), told.get("start_ticks")) else None
 
 
+def no_token(url: str) -> Unauthenticated:
+    """The error of who has no token for a site."""
+    return Unauthenticated("no token of yours is for this site", place=url, remedy=f"tidemill login {url}")
+
+
 def _new_key() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid.uuid4())}
 
 
 def _error_of(response: httpx.Response) -> TidemillError:
     try:
-        body = response.json()
-        kind = _ERRORS.get(body["error"], TidemillError)
-        return kind(body["message"], place=body.get("place"), remedy=body.get("remedy"))
+        return error_from_json(response.json())
     except (ValueError, KeyError, TypeError):
         return Unavailable(f"the site answered {response.status_code}: {response.text[:200]}")

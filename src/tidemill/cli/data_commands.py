@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tidemill.cli.context import JsonOption, context_of
-from tidemill.cli.output import ago, print_json, print_table, say, short
+from tidemill.cli.output import ago, note, print_json, print_table, say, short, wrapped
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace content here that has no version.")]
 
@@ -40,20 +40,32 @@ def add(
     """
     from tidemill.data import AddRequest, add_data
 
-    platform = context_of(command).platform
+    context = context_of(command)
     request = AddRequest(
-        project_dir=Path.cwd(), path=path.absolute(), message=message, remote=remote, create_repository=git_init
+        project_dir=Path.cwd(),
+        path=path.absolute(),
+        remotes=context.platform.home.path / "remotes",
+        message=message,
+        remote=remote,
+        create_repository=git_init,
     )
     try:
-        version = add_data(platform.site, platform.actor, platform.dvc, request)
+        added = add_data(context.actor, context.dvc, context.data_site, request)
     finally:
-        platform.dvc.close()
+        context.dvc.close()
+    version = added.version
     if as_json:
-        print_json({"path": version.path, "hash": version.hash, "git_commit": version.git_commit, "id": version.id})
+        told = {name: getattr(version, name) for name in ("path", "hash", "git_commit", "id")}
+        print_json({**told, "remote": added.remote, "remote_kept": added.is_remote_kept})
         return
     rows = "" if version.row_count is None else f", {version.row_count} rows"
     commit = (version.git_commit or "not committed")[:12]
     say(f"{version.path}: version {version.hash[4:16]} ({version.size_bytes} bytes{rows}), commit {commit}")
+    if added.is_remote_kept:
+        stands = f"the remote stays {added.remote}" if added.remote else "there are remotes, and none is the default"
+        note(wrapped(f"{stands}; .dvc/config has it: --remote is for the first version"))
+    elif remote is not None:
+        note(wrapped(f"the remote is {added.remote}; next: tidemill data push"))
 
 
 def pull(
@@ -67,13 +79,11 @@ def pull(
     """
     from tidemill.data import pull as pull_data
 
-    platform = context_of(command).platform
+    context = context_of(command)
     try:
-        done = pull_data(
-            platform.actor, platform.dvc, Path.cwd(), [path.absolute() for path in paths or []], force=force
-        )
+        done = pull_data(context.actor, context.dvc, Path.cwd(), [path.absolute() for path in paths or []], force=force)
     finally:
-        platform.dvc.close()
+        context.dvc.close()
     changed = "".join(f"\n  {path}" for path in done.changed_paths)
     say(f"{len(done.changed_paths)} changed here, {done.file_count} files came from the remote{changed}")
 
@@ -88,11 +98,11 @@ def push(
     """
     from tidemill.data import push as push_data
 
-    platform = context_of(command).platform
+    context = context_of(command)
     try:
-        done = push_data(platform.actor, platform.dvc, Path.cwd(), [path.absolute() for path in paths or []])
+        done = push_data(context.actor, context.dvc, Path.cwd(), [path.absolute() for path in paths or []])
     finally:
-        platform.dvc.close()
+        context.dvc.close()
     say(f"pushed {done.file_count} files")
 
 
@@ -103,11 +113,11 @@ def status(command: typer.Context, as_json: JsonOption = False) -> None:
     """
     from tidemill.data import data_status
 
-    platform = context_of(command).platform
+    context = context_of(command)
     try:
-        found = data_status(platform.actor, platform.dvc, Path.cwd())
+        found = data_status(context.actor, context.dvc, Path.cwd())
     finally:
-        platform.dvc.close()
+        context.dvc.close()
     if as_json:
         print_json(
             [

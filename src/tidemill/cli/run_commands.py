@@ -152,24 +152,17 @@ def parameters_of(given: list[str] | None) -> dict[str, str]:
 
 def prepare_submission(context: Context, file: Path | None, given: dict[str, str], *, quiet: bool) -> dict[str, Any]:
     """What the API takes as a run: spec, parameters with the data bound, origin and experiment."""
-    from tidemill.project.bind_data import bind_data, local_imports
+    from tidemill.project.bind_data import bind_data
     from tidemill.project.prepare import prepare
 
     prepared = prepare(file, given)
     platform = context.platform
-    if platform.settings.text("url") and list(local_imports(prepared.pipeline)):
-        missing = [name for name, _ in local_imports(prepared.pipeline) if name not in prepared.parameters]
-        if missing:
-            raise InvalidInput(
-                f"data here does not reach a site elsewhere; it needs {missing[0]}",
-                remedy=f"give a path on that machine: -p {missing[0]}=file:///...",
-            )
-    if not platform.settings.text("url"):  # a site elsewhere says it itself
+    if context.connection.is_embedded:  # a site says it itself
         demand_space(platform.home, platform.settings.number("free_space_floor_bytes"))
     try:
-        prepared = bind_data(platform.site, platform.actor, platform.dvc, prepared)
+        prepared = bind_data(context.data_site, context.dvc, prepared)
     finally:
-        platform.dvc.close()
+        context.dvc.close()
     if not quiet:
         say_remarks(context, prepared)
     return {

@@ -53,13 +53,15 @@ def env(command: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: eval "$(tidemill env)"
     """
-    from tidemill.access import local_token
+    from tidemill.cli.connection import no_token
 
     context = context_of(command)
     url = context.connection.public_url
     if url is None:
         raise Unavailable("no site is up, so there is no address", remedy="tidemill up --detach")
-    token = context.platform.settings.text("token") or local_token(context.platform.site)
+    token = context.connection.secret
+    if not token:
+        raise no_token(url)
     exports = {"TIDEMILL_URL": url, "TIDEMILL_TOKEN": token}
     if as_json:
         print_json(exports)

@@ -17,17 +17,18 @@ Reply = dict[str, Any]
 
 
 def initialise(request: Reply) -> Reply:
-    """Make a DVC project and its default remote, each only where it is missing."""
+    """Make a DVC project and its default remote, each only where it is missing; the default remote's address."""
     from dvc.repo import Repo
 
     root = request["root"]
     if not os.path.isdir(os.path.join(root, ".dvc")):
         Repo.init(root).close()
     with Repo(root) as repo:
-        missing = not repo.config["core"].get("remote") and not repo.config["remote"]
-    if missing:
+        name, known = repo.config["core"].get("remote"), repo.config["remote"]
+    if not name and not known:
         _write_remote(root, request["remote"])
-    return {}
+        return {"remote": request["remote"]}
+    return {"remote": known.get(name, {}).get("url")}
 
 
 def _write_remote(root: str, remote: str) -> None:
@@ -94,7 +95,18 @@ def states(request: Reply) -> Reply:
     return {"states": found}
 
 
-OPERATIONS = {"initialise": initialise, "add": add, "push": push, "pull": pull, "states": states}
+def files(request: Reply) -> Reply:
+    """The files that DVC counts to a folder, below it: those that .dvcignore does not leave out."""
+    from dvc.fs import localfs
+    from dvc.repo import Repo
+
+    folder = request["path"]
+    with Repo(request["root"]) as repo:
+        found = [os.path.relpath(path, folder) for path in repo.dvcignore.find(localfs, folder)]
+    return {"files": sorted(found)}
+
+
+OPERATIONS = {"initialise": initialise, "add": add, "push": push, "pull": pull, "states": states, "files": files}
 
 
 class Complaints(logging.Handler):

@@ -17,8 +17,11 @@ class Dvc(Protocol):
     or DVC itself does not answer, `StorageFull` when the disk has no room.
     """
 
-    def initialise(self, root: Path, remote: str) -> None:
-        """Make `root` a DVC project where it is none, and `remote` its default remote where it has no remote."""
+    def initialise(self, root: Path, remote: str) -> str | None:
+        """Make `root` a DVC project where it is none, and `remote` its default remote where it has no remote.
+
+        Gives the address of the default remote as it is now, None when there are remotes and none is the default.
+        """
 
     def add(self, root: Path, path: Path) -> None:
         """Write `<path>.dvc` for the content of a file or folder, and keep the content in the cache."""
@@ -31,6 +34,9 @@ class Dvc(Protocol):
 
     def states(self, root: Path, dvc_files: Sequence[Path]) -> dict[Path, DataState]:
         """How the content of each stands to its version."""
+
+    def files(self, root: Path, folder: Path) -> list[str]:
+        """The files of a folder that a version of it has, by their paths in it; `.dvcignore` leaves some out."""
 
     def close(self) -> None:
         """Let go of what it holds; a later call starts it anew."""

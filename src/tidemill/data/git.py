@@ -32,10 +32,15 @@ def repository_identity(root: Path) -> str | None:
     A shallow clone does not know its first commit: there it is the address of `origin`, without a password.
     """
     if _git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
-        parts = urlsplit(_git(root, "remote", "get-url", "origin").strip())
-        return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))
+        return without_password(_git(root, "remote", "get-url", "origin").strip())
     first = _run(root, "rev-list", "--max-parents=0", "HEAD")
     return None if first.returncode != 0 else "git:" + min(first.stdout.split())
+
+
+def without_password(address: str) -> str:
+    """An address without its user and password."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]))
 
 
 def committed_at(root: Path, path: Path) -> str | None:

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from tidemill.artifacts.model import ContentKind
+
 
 class DataState(StrEnum):
     """How the content in the working folder stands to the version that its `.dvc` file names."""
@@ -17,22 +19,47 @@ class DataState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetVersion:
-    """One content of a dataset, as DVC names it; `repository` and `path` say which dataset."""
+class SeenVersion:
+    """One content of a dataset as a working folder shows it; `repository` and `path` say which dataset."""
 
-    id: str
-    namespace_id: str
     repository: str  # `git:<first commit>`: the same in every clone
     path: str  # of the file or folder, in the repository, with slashes
     dvc_file: str  # likewise, of its `.dvc` file
-    hash: str  # `md5:<hex>`, for a folder `md5:<hex>.dir`
+    hash: str  # as DVC names it: `md5:<hex>`, for a folder `md5:<hex>.dir`
     size_bytes: int
     file_count: int
     row_count: int | None  # where the format tells it cheaply (CSV, Parquet)
     git_commit: str | None  # the commit that brought this `.dvc` file; None while it is not committed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownVersion(SeenVersion):
+    """A version that the site has recorded."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetVersion(KnownVersion):
+    """A recorded version as the site keeps it."""
+
+    namespace_id: str
     generation: int
     created_by: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataOffer:
+    """A file or folder that a run shall read: its path as the run names it, its digest, and the version that it is of.
+
+    `version_id` is None for data without a version.
+    """
+
+    path: str
+    digest: str
+    kind: ContentKind
+    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +79,27 @@ class AddRequest:
     """What to version; `path` is a file or folder in the git repository around `project_dir`.
 
     `remote` is the address of the default remote where there is no remote yet (a folder, s3://, ssh://, http://); None
-    means a folder in the home. `create_repository` makes a git repository in `project_dir` where there is none.
+    means a folder in `remotes`. `create_repository` makes a git repository in `project_dir` where there is none.
     """
 
     project_dir: Path
     path: Path
+    remotes: Path
     message: str | None = None
     remote: str | None = None
     create_repository: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What an add made: the version, and the default remote (without a password), None when none is the default.
+
+    `is_remote_kept` says that another remote was asked for than the one that stands.
+    """
+
+    version: KnownVersion
+    remote: str | None
+    is_remote_kept: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, NotFound
-from tidemill.base.site import Site
 from tidemill.data import git
+from tidemill.data.data_site import DataSite
 from tidemill.data.dvc import Dvc
 from tidemill.data.dvc_file import DvcFile, hash_file, read_dvc_file
-from tidemill.data.model import DatasetStatus, DatasetVersion, DataState
+from tidemill.data.model import DatasetStatus, DataState, KnownVersion
 from tidemill.data.place import Place, locate_versioned, versioned_in
-from tidemill.data.record import record_version
+from tidemill.data.seen import recorded
 
 
 def data_status(actor: Actor, dvc: Dvc, project_dir: Path) -> list[DatasetStatus]:
@@ -26,14 +26,13 @@ def data_status(actor: Actor, dvc: Dvc, project_dir: Path) -> list[DatasetStatus
     return [_status(place, states[place.dvc_file]) for place in places]
 
 
-def current_version(site: Site, actor: Actor, dvc: Dvc, project_dir: Path, path: Path) -> DatasetVersion:
+def current_version(site: DataSite, dvc: Dvc, project_dir: Path, path: Path) -> KnownVersion:
     """The version that somebody who reads the path now gets; what a run records.
 
     A path inside a versioned folder stands for the folder. A file's bytes are hashed, a folder is checked by DVC, so
     the answer holds for the moment: ask before and after reading, and compare the hashes. Raises `NotFound` for
     content that is not here or has no version, `Conflict` for content that differs from its version.
     """
-    actor.demand(Permission.READ)
     place = locate_versioned(project_dir, path)
     known = read_dvc_file(place.dvc_file)
     state = _checked(place, known, dvc)
@@ -45,7 +44,13 @@ def current_version(site: Site, actor: Actor, dvc: Dvc, project_dir: Path, path:
             place=str(path),
             remedy=f"tidemill data add {path} makes a version of it; tidemill data pull --force {path} takes it back",
         )
-    return record_version(site, actor, place, known)
+    return recorded(site, place, known)
+
+
+def versioned_files(dvc: Dvc, folder: Path) -> list[str]:
+    """The files of a versioned folder that its version has, by their paths in it: `.dvcignore` leaves some out."""
+    place = locate_versioned(folder.parent, folder)
+    return dvc.files(place.dvc_root, place.data)
 
 
 def _checked(place: Place, known: DvcFile, dvc: Dvc) -> DataState:

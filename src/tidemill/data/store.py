@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -92,12 +94,12 @@ def set_commit(connection: Connection, namespace_id: str, version_id: str, git_c
 
 
 def page_of_versions(
-    connection: Connection, namespace_id: str, *, path: str | None, before: str | None, limit: int
+    connection: Connection, namespace_id: str, filters: Mapping[str, str], *, before: str | None, limit: int
 ) -> list[DatasetVersion]:
-    """Versions, newest first, with ids before a given one; `path` narrows them to one dataset."""
+    """Versions, newest first, with ids before a given one; `filters` are columns with the value they must have."""
     query = select(dataset_version_rows).where(dataset_version_rows.c.namespace_id == namespace_id)
-    if path is not None:
-        query = query.where(dataset_version_rows.c.path == path)
+    for column, value in filters.items():
+        query = query.where(dataset_version_rows.c[column] == value)
     if before is not None:
         query = query.where(dataset_version_rows.c.id < before)
     rows = connection.execute(query.order_by(dataset_version_rows.c.id.desc()).limit(limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tidemill.access import Actor
@@ -22,13 +23,18 @@ class VersionPage:
 
 
 def list_versions(
-    site: Site, actor: Actor, *, path: str | None = None, page_size: int = 100, token: str | None = None
+    site: Site,
+    actor: Actor,
+    *,
+    filters: Mapping[str, str] | None = None,
+    page_size: int = 100,
+    token: str | None = None,
 ) -> VersionPage:
-    """The dataset versions of the actor's namespace, newest first; `path` (in its repository) narrows them to one."""
+    """The dataset versions of the actor's namespace, newest first; `filters` by repository, path (in it) or hash."""
     actor.demand(Permission.READ)
     with site.database.read() as connection:
         found = store.page_of_versions(
-            connection, actor.namespace_id, path=path, before=key_of(token), limit=page_size + 1
+            connection, actor.namespace_id, filters or {}, before=key_of(token), limit=page_size + 1
         )
     items = tuple(found[:page_size])
     return VersionPage(items=items, next_page_token=page_token(items[-1].id) if len(found) > page_size else None)

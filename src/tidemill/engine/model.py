@@ -79,8 +79,8 @@ class RunRequest:
     """What to run.
 
     `parameters` are the root's, `artifacts` its input artifacts (name → artifact id); `parallelism` is the most steps
-    at a time (None: the worker's cores); `origin` says where the spec came from (file, commit, data versions,
-    trigger) and is kept as it is.
+    at a time (None: the worker's cores); `origin` says where the spec came from (file, commit, trigger) and is
+    kept as it is; the run adds the versions of the data that it was given.
     """
 
     pipeline: Pipeline

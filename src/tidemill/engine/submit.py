@@ -10,6 +10,7 @@ from tidemill.base.errors import InvalidInput
 from tidemill.base.events import append_event
 from tidemill.base.repeats import subject_done
 from tidemill.base.site import Site
+from tidemill.engine.data_read import data_given
 from tidemill.engine.find import get_run
 from tidemill.engine.model import Run, RunRequest, State
 from tidemill.engine.specs import keep_spec
@@ -82,7 +83,7 @@ def _new_run(site: Site, actor: Actor, request: RunRequest, parameters: dict[str
         spec_digest=request.pipeline.digest,
         parameters=parameters,
         caching=request.caching,
-        origin=dict(request.origin),
+        origin=_origin(site, actor, request, parameters),
         outputs={},
         failure=None,
         notices=tuple(f"{note.place}: {note.text}" for note in request.pipeline.notes),
@@ -93,6 +94,14 @@ def _new_run(site: Site, actor: Actor, request: RunRequest, parameters: dict[str
         finished_at=None,
         generation=1,
     )
+
+
+def _origin(site: Site, actor: Actor, request: RunRequest, parameters: dict[str, object]) -> dict[str, object]:
+    """What was said of where it came from; the data versions are those that were checked, not those that were said."""
+    said = {name: value for name, value in request.origin.items() if name != "data"}
+    with site.database.read() as connection:
+        data = data_given(connection, actor.namespace_id, request.pipeline, parameters)
+    return {**said, **({"data": data} if data else {})}
 
 
 def _values(run: Run, request: RunRequest) -> dict[str, object]:

@@ -6,6 +6,7 @@ Public too: the nouns in `model` and `platform_model`; for other strict loaders,
 from tidemill.pipelines.arguments import check_arguments, check_value, parse_arguments
 from tidemill.pipelines.conditions import check_condition, evaluate_condition, select_value
 from tidemill.pipelines.digest import spec_digest
+from tidemill.pipelines.imports import local_imports
 from tidemill.pipelines.loader import load_pipeline
 from tidemill.pipelines.model import MISSING, Component, Dag, Pipeline, TaskSpec
 from tidemill.pipelines.placeholders import PlaceholderContext, resolve_env, resolve_placeholders, resolve_value
@@ -26,6 +27,7 @@ __all__ = [
     "check_value",
     "evaluate_condition",
     "load_pipeline",
+    "local_imports",
     "parse_arguments",
     "parse_quantity",
     "plan",

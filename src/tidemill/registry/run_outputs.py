@@ -10,6 +10,7 @@ from tidemill.artifacts import Artifact, artifact
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.site import Site
 from tidemill.engine import Task, TaskKind, list_tasks, run_output
+from tidemill.engine.data_read import version_behind
 
 METRICS_TYPE = "system.Metrics"
 
@@ -44,11 +45,17 @@ class RunOutputs:
     def data_versions(self) -> dict[str, str]:
         """The dataset versions that the run's importers brought in, by path: what it read, not what somebody says."""
         found: dict[str, str] = {}
-        for task in list_tasks(self._site, self._reader, self._run_id):
-            for artifact_id in (one for ids in task.output_artifacts.values() for one in ids):
-                told = artifact(self._site, self._reader, artifact_id).metadata
-                if task.kind is TaskKind.IMPORTER and "data_version" in told:
-                    found[str(told.get("path", task.display_name))] = str(told["data_version"])
+        imports = [
+            artifact_id
+            for task in list_tasks(self._site, self._reader, self._run_id)
+            if task.kind is TaskKind.IMPORTER
+            for ids in task.output_artifacts.values()
+            for artifact_id in ids
+        ]
+        uris = [artifact(self._site, self._reader, one).uri for one in imports]
+        with self._site.database.read() as connection:
+            for uri in uris:
+                found |= version_behind(connection, self._reader.namespace_id, uri)
         return found
 
     def metrics(self) -> dict[str, float]:

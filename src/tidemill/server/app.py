@@ -19,6 +19,7 @@ from tidemill.access import Actor, authenticate
 from tidemill.access.guard import can_read
 from tidemill.base.ballast import Ballast, is_no_space
 from tidemill.base.errors import NotFound, StorageFull, TidemillError, Unauthenticated
+from tidemill.data.api import UPLOADS_ROUTE
 from tidemill.platform import Platform
 from tidemill.server.front_page import front_page
 from tidemill.server.idempotency import UNSAFE, answer_once
@@ -38,6 +39,7 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
+UPLOADS = "/api/v1" + UPLOADS_ROUTE
 log = logging.getLogger(__name__)
 
 
@@ -62,7 +64,8 @@ def create_app(platform: Platform) -> FastAPI:
     async def around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         try:
             origin.check(request)
-            if request.method in UNSAFE and "idempotency-key" in request.headers:
+            # an upload is too large to keep beside its key, and sent again it is the same artifact
+            if request.method in UNSAFE and "idempotency-key" in request.headers and request.url.path != UPLOADS:
                 actor = await to_thread.run_sync(lambda: find_actor(request))
                 response = await answer_once(site, actor, request, call_next)
             else:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from tidemill.access import api as access_api
 from tidemill.artifacts import api as artifacts_api
 from tidemill.data import api as data_api
+from tidemill.data.take import Limits
 from tidemill.engine import api as engine_api
 from tidemill.gate import api as gate_api
 from tidemill.monitoring import api as monitoring_api
@@ -22,11 +23,13 @@ def slice_routers(platform: Platform) -> list[APIRouter]:
     """The routers of all slices; each route stands below `/api/v1`."""
     site = platform.site
     source = RegistrySource(site)
+    floor = platform.settings.number("free_space_floor_bytes")
+    limits = Limits(upload_bytes=platform.settings.number("upload_limit_bytes"), floor_bytes=floor)
     return [
         access_api.routes(site),
         artifacts_api.routes(site),
-        data_api.routes(site),
-        engine_api.routes(site, free_space_floor_bytes=platform.settings.number("free_space_floor_bytes")),
+        data_api.routes(site, limits),
+        engine_api.routes(site, free_space_floor_bytes=floor),
         registry_api.routes(site),
         tuning_api.routes(site),
         gate_api.routes(site),

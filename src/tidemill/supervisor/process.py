@@ -43,9 +43,12 @@ class Process:
         return ProcessStatus(name=self.spec.name, state=self._state, pid=pid, restarts=self._restarts)
 
     async def start(self) -> None:
-        """Start it and watch it from now on."""
+        """Start it, or wait for who wakes it, and watch it from now on."""
         self._stopping.clear()
-        await self._spawn()
+        if self.spec.woken_by is None:
+            await self._spawn()
+        else:
+            self._to(ProcessState.IDLE)
         self._watcher = asyncio.create_task(self._watch(), name=f"watch {self.spec.name}")
 
     def mark_ready(self) -> None:
@@ -89,6 +92,9 @@ class Process:
         pause = FIRST_PAUSE_SECONDS
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
+            if self._state is ProcessState.IDLE:
+                await self._until_woken()
+                await self._spawn()
             started = loop.time()
             process = self._process
             assert process is not None
@@ -99,6 +105,10 @@ class Process:
             status = await process.wait()
             if self._stopping.is_set():
                 return
+            if status == 0 and self.spec.woken_by is not None:
+                pause = FIRST_PAUSE_SECONDS
+                self._to(ProcessState.IDLE)
+                continue
             self._to(ProcessState.WAITING)
             if loop.time() - started > STEADY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
@@ -106,7 +116,21 @@ class Process:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             self._restarts += 1
-            await self._spawn()
+            if self.spec.woken_by is None:
+                await self._spawn()
+            else:
+                self._to(ProcessState.IDLE)
+
+    async def _until_woken(self) -> None:
+        """Until a connection waits on the descriptor that wakes the process; it is for the process to take."""
+        assert self.spec.woken_by is not None
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+        loop.add_reader(self.spec.woken_by, woken.set)
+        try:
+            await woken.wait()
+        finally:
+            loop.remove_reader(self.spec.woken_by)
 
     def _to(self, state: ProcessState) -> None:
         if state not in PROCESS_TRANSITIONS[self._state]:

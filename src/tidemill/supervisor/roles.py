@@ -38,10 +38,19 @@ def record(platform: Platform, descriptors: Sequence[int]) -> None:
     record_predictions(platform.site, _stop_on_signal(), socket.socket(fileno=listener))
 
 
+def data(platform: Platform, descriptors: Sequence[int]) -> None:
+    """Keep DVC warm for the commands of this home; its environment is made at the first question."""
+    from tidemill.data.serve_dvc import serve_dvc
+
+    (listener,) = descriptors
+    serve_dvc(socket.socket(fileno=listener), platform.find_dvc, platform.dvc_log, _stop_on_signal())
+
+
 ROLES: dict[str, Callable[[Platform, Sequence[int]], None]] = {
     "worker": work,
     "controller": control,
     "recorder": record,
+    "data": data,
 }
 
 

@@ -16,6 +16,7 @@ import httpx
 
 from tidemill.base.errors import Unavailable
 from tidemill.base.home import make_sockets_folder
+from tidemill.data import dvc_socket
 from tidemill.monitoring import recorder_socket
 from tidemill.platform import Platform
 from tidemill.serving.gateway import gateway_argv, prepare_gateway
@@ -28,6 +29,7 @@ from tidemill.supervisor.process import Process
 from tidemill.supervisor.sockets import free_port, listen_tcp, listen_unix
 
 READY_SECONDS = 30.0
+DATA_DRAIN_SECONDS = 12.0
 MAX_EARLY_RESTARTS = 3
 """A process that ends this often before the site is ready will not get ready."""
 
@@ -89,9 +91,10 @@ class RunningSite:
     def _specs(self, address: str, port: int) -> Sequence[ProcessSpec]:
         site = self._platform.site
         server = [self._listen(listen_unix(self._socket("server")))]
+        data = self._data(self._listen(listen_unix(dvc_socket(site.home))))
         if not self._with_gateway:
             server.append(self._listen(listen_tcp(address, port)))
-            return [self._server(*server), self._role("controller"), self._role("worker")]
+            return [self._server(*server), self._role("controller"), self._role("worker"), data]
         recorder = self._listen(listen_unix(recorder_socket(site)))
         place = prepare_gateway(site, address=address, port=port, server_socket=self._socket("server"))
         gateway = ProcessSpec(name="gateway", argv=gateway_argv(place))
@@ -101,6 +104,7 @@ class RunningSite:
             gateway,
             self._role("controller"),
             self._role("worker"),
+            data,
         ]
 
     def _server(self, *descriptors: int) -> ProcessSpec:
@@ -111,6 +115,10 @@ class RunningSite:
         home = str(self._platform.home.path)
         argv = (sys.executable, "-m", "tidemill.supervisor.roles", name, home, *map(str, descriptors))
         return ProcessSpec(name=name, argv=argv, inherited=descriptors)
+
+    def _data(self, descriptor: int) -> ProcessSpec:
+        role = self._role("data", descriptor)
+        return dataclasses.replace(role, woken_by=descriptor, drain_seconds=DATA_DRAIN_SECONDS)
 
     def _listen(self, listener: socket.socket) -> int:
         self._listeners.append(listener)
@@ -158,7 +166,7 @@ class RunningSite:
     async def _drain(self) -> None:
         # who lets work in stops first, who others need stops last
         ending = {process.spec.name: process for process in self._processes}
-        for name in ("gateway", "worker", "controller"):
+        for name in ("gateway", "data", "worker", "controller"):
             if name in ending:
                 await ending.pop(name).stop()
         await asyncio.to_thread(self._predictors.close)

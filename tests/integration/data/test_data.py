@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,19 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.unit.data.verbs import SiteVerbs, known
 
 from tidemill.access import Actor
-from tidemill.base.clock import SystemClock
-from tidemill.base.database import Database
 from tidemill.base.errors import Conflict, Forbidden, InvalidInput, NotFound, StorageFull, Unavailable
 from tidemill.base.events import events_of
-from tidemill.base.home import open_home
-from tidemill.base.ids import Uuid7Ids
 from tidemill.base.site import Site
 from tidemill.data import (
+    Added,
     AddRequest,
-    DatasetVersion,
     DataState,
+    KnownVersion,
     WarmDvc,
     add_data,
     current_version,
@@ -33,23 +32,15 @@ from tidemill.data import (
     pull,
     push,
 )
-from tidemill.locks import Venv, ensure_tool
+from tidemill.locks import Venv
 
 CARS = Path("data/cars.csv")
 
 
 @pytest.fixture(scope="session")
-def tool(tmp_path_factory: pytest.TempPathFactory) -> Venv:
-    """DVC's own environment, made once for all tests."""
-    clock = SystemClock()
-    home = open_home(tmp_path_factory.mktemp("tool"))
-    return ensure_tool(Site(home=home, database=Database("sqlite://"), clock=clock, ids=Uuid7Ids(clock)), "dvc")
-
-
-@pytest.fixture(scope="session")
-def dvc(tool: Venv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmDvc]:
+def dvc(dvc_tool: Venv, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmDvc]:
     """One warm DVC for all tests."""
-    warm = WarmDvc(lambda: tool.python, tmp_path_factory.mktemp("log") / "data.log")
+    warm = WarmDvc(lambda: dvc_tool.python, tmp_path_factory.mktemp("log") / "data.log")
     yield warm
     warm.close()
 
@@ -71,8 +62,13 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-def _add(site: Site, owner: Actor, dvc: WarmDvc, project: Path, path: Path = CARS) -> DatasetVersion:
-    return add_data(site, owner, dvc, AddRequest(project_dir=project, path=path))
+def _add(site: Site, owner: Actor, dvc: WarmDvc, project: Path, path: Path = CARS) -> KnownVersion:
+    request = AddRequest(project_dir=project, path=path, remotes=site.home.path / "remotes")
+    return _added(site, owner, dvc, request).version
+
+
+def _added(site: Site, owner: Actor, dvc: WarmDvc, request: AddRequest) -> Added:
+    return add_data(owner, dvc, SiteVerbs(site, owner), request)
 
 
 def test_a_file_becomes_a_version_in_git_with_a_remote(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
@@ -85,7 +81,7 @@ def test_a_file_becomes_a_version_in_git_with_a_remote(site: Site, owner: Actor,
     assert _git(project, "log", "--format=%an %s").strip() == "olga Data: data/cars.csv"
     assert _git(project, "status", "--porcelain") == ""
     assert "data/cars.csv" not in _git(project, "ls-files").split()
-    assert list_versions(site, owner).items == (version,)
+    assert [known(one) for one in list_versions(site, owner).items] == [version]
 
 
 def test_adding_the_same_content_again_changes_nothing(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
@@ -106,7 +102,8 @@ def test_new_content_is_a_new_version_of_the_same_dataset(
     assert second.repository == first.repository
     assert second.hash != first.hash
     assert second.git_commit != first.git_commit
-    assert list_versions(site, owner, path="data/cars.csv").items == (second, first)
+    listed = list_versions(site, owner, filters={"path": "data/cars.csv"}).items
+    assert [known(one) for one in listed] == [second, first]
 
 
 def test_what_somebody_else_has_staged_is_not_committed(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
@@ -117,14 +114,14 @@ def test_what_somebody_else_has_staged_is_not_committed(site: Site, owner: Actor
 
 
 def test_a_clone_gets_the_same_bytes_with_plain_dvc(
-    site: Site, owner: Actor, dvc: WarmDvc, project: Path, tool: Venv, tmp_path: Path
+    site: Site, owner: Actor, dvc: WarmDvc, project: Path, dvc_tool: Venv, tmp_path: Path
 ) -> None:
     _add(site, owner, dvc, project)
     assert push(owner, dvc, project).file_count == 1
     assert push(owner, dvc, project).file_count == 0
     clone = tmp_path / "clone"
     _git(tmp_path, "clone", "--quiet", str(project), str(clone))
-    plain: list[str | Path] = [tool.path / "bin" / "dvc", "pull", "--quiet"]
+    plain: list[str | Path] = [dvc_tool.path / "bin" / "dvc", "pull", "--quiet"]
     subprocess.run(plain, cwd=clone, env={**os.environ, "DVC_NO_ANALYTICS": "1"}, check=True, capture_output=True)
     assert (clone / CARS).read_bytes() == (project / CARS).read_bytes()
 
@@ -135,52 +132,31 @@ def test_a_pull_brings_what_is_missing(site: Site, owner: Actor, dvc: WarmDvc, p
     shutil.rmtree(project / ".dvc" / "cache")
     (project / CARS).unlink()
     with pytest.raises(NotFound, match="is not here") as caught:
-        current_version(site, owner, dvc, project, CARS)
+        current_version(SiteVerbs(site, owner), dvc, project, CARS)
     assert caught.value.remedy == "tidemill data pull data/cars.csv"
     done = pull(owner, dvc, project, [CARS])
     assert (done.file_count, done.changed_paths) == (1, ("data/cars.csv",))
-    assert current_version(site, owner, dvc, project, CARS) == version
+    assert current_version(SiteVerbs(site, owner), dvc, project, CARS) == version
 
 
-def test_a_pull_keeps_content_that_has_no_version_unless_forced(
-    site: Site, owner: Actor, dvc: WarmDvc, project: Path
-) -> None:
-    _add(site, owner, dvc, project)
-    (project / CARS).write_text("precious")
-    with pytest.raises(Conflict):
-        pull(owner, dvc, project, [CARS])
-    assert (project / CARS).read_text() == "precious"
-    pull(owner, dvc, project, [CARS], force=True)
-    assert (project / CARS).read_text().startswith("weight")
-
-
-def test_content_that_nobody_pushed_is_not_found(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
-    _add(site, owner, dvc, project)
-    shutil.rmtree(project / ".dvc" / "cache")
-    (project / CARS).unlink()
-    with pytest.raises(NotFound) as caught:
-        pull(owner, dvc, project)
-    assert "tidemill data push" in str(caught.value)
-    with pytest.raises(NotFound):
-        push(owner, dvc, project)
-
-
-def test_a_remote_that_was_chosen_is_kept(
+def test_a_remote_that_was_chosen_is_kept_and_told(
     site: Site, owner: Actor, dvc: WarmDvc, project: Path, tmp_path: Path
 ) -> None:
     chosen = tmp_path / "gewählt, mit 'leer'"
-    add_data(site, owner, dvc, AddRequest(project_dir=project, path=CARS, remote=f"../{chosen.name}"))
-    add_data(site, owner, dvc, AddRequest(project_dir=project, path=CARS, remote=str(tmp_path / "other")))
+    request = AddRequest(project_dir=project, path=CARS, remotes=tmp_path / "remotes", remote=f"../{chosen.name}")
+    first = _added(site, owner, dvc, request)
+    again = _added(site, owner, dvc, request)
+    other = _added(site, owner, dvc, replace(request, remote=str(tmp_path / "other")))
+    unasked = _added(site, owner, dvc, replace(request, remote=None))
+    assert [Path(each.remote or "").resolve() for each in (first, again, other, unasked)] == [chosen] * 4
+    assert [each.is_remote_kept for each in (first, again, other, unasked)] == [False, False, True, False]
     push(owner, dvc, project)
     assert len([path for path in chosen.rglob("*") if path.is_file()]) == 1
 
 
-def test_a_remote_that_dvc_cannot_use_is_refused_and_not_written(
-    site: Site, owner: Actor, dvc: WarmDvc, project: Path
-) -> None:
-    with pytest.raises(InvalidInput, match="Unsupported URL"):
-        add_data(site, owner, dvc, AddRequest(project_dir=project, path=CARS, remote="nowhere://x"))
-    assert _add(site, owner, dvc, project).git_commit is not None
+def test_a_remote_is_told_without_its_password(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
+    request = AddRequest(project_dir=project, path=CARS, remotes=project, remote="https://maya:secret@example.org/dvc")
+    assert _added(site, owner, dvc, request).remote == "https://example.org/dvc"
 
 
 def test_the_status_tells_current_changed_and_missing(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
@@ -203,10 +179,10 @@ def test_a_folder_is_one_version_and_a_path_in_it_stands_for_it(
 ) -> None:
     version = _add(site, owner, dvc, project, Path("data"))
     assert version.hash.endswith(".dir")
-    assert current_version(site, owner, dvc, project, CARS) == version
+    assert current_version(SiteVerbs(site, owner), dvc, project, CARS) == version
     (project / CARS).write_text("weight,l\n1,1\n")
     with pytest.raises(Conflict, match="differs from its version"):
-        current_version(site, owner, dvc, project, CARS)
+        current_version(SiteVerbs(site, owner), dvc, project, CARS)
 
 
 def test_a_changed_file_is_never_taken_for_its_version(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
@@ -216,7 +192,7 @@ def test_a_changed_file_is_never_taken_for_its_version(site: Site, owner: Actor,
     path.write_text(path.read_text().replace("900", "901"))  # the same size
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # and time
     with pytest.raises(Conflict, match="differs from its version") as caught:
-        current_version(site, owner, dvc, project, CARS)
+        current_version(SiteVerbs(site, owner), dvc, project, CARS)
     assert "tidemill data add data/cars.csv" in str(caught.value)
 
 
@@ -226,10 +202,10 @@ def test_a_version_that_is_not_committed_yet_has_no_commit_until_it_is(
     _add(site, owner, dvc, project)
     (project / CARS).write_text("weight,l\n7,7\n")
     dvc.add(project, project / CARS)
-    assert current_version(site, owner, dvc, project, CARS).git_commit is None
+    assert current_version(SiteVerbs(site, owner), dvc, project, CARS).git_commit is None
     added = _add(site, owner, dvc, project)
     assert added.git_commit == _git(project, "rev-parse", "HEAD").strip()
-    assert current_version(site, owner, dvc, project, CARS) == added
+    assert current_version(SiteVerbs(site, owner), dvc, project, CARS) == added
 
 
 def test_data_outside_of_a_repository_is_a_clear_error_with_the_command(
@@ -237,11 +213,11 @@ def test_data_outside_of_a_repository_is_a_clear_error_with_the_command(
 ) -> None:
     (tmp_path / "loose").mkdir()
     (tmp_path / "loose" / "x.csv").write_text("x\n")
-    request = AddRequest(project_dir=tmp_path / "loose", path=Path("x.csv"))
+    request = AddRequest(project_dir=tmp_path / "loose", path=Path("x.csv"), remotes=tmp_path / "remotes")
     with pytest.raises(InvalidInput, match="is not in a git repository") as caught:
-        add_data(site, owner, dvc, request)
+        _added(site, owner, dvc, request)
     assert caught.value.remedy == f"git init {tmp_path / 'loose'}"
-    assert add_data(site, owner, dvc, replace(request, create_repository=True)).row_count == 0
+    assert _added(site, owner, dvc, replace(request, create_repository=True)).version.row_count == 0
 
 
 def test_a_file_that_git_keeps_is_a_clear_error(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
@@ -272,13 +248,13 @@ def test_a_strange_name_is_only_a_name(site: Site, owner: Actor, dvc: WarmDvc, p
     version = _add(site, owner, dvc, project, Path(name))
     assert (version.path, version.dvc_file) == (name, f"{name}.dvc")
     assert version.git_commit is not None
-    assert current_version(site, owner, dvc, project, Path(name)) == version
+    assert current_version(SiteVerbs(site, owner), dvc, project, Path(name)) == version
     assert push(owner, dvc, project, [Path(name)]).file_count == 1
 
 
 def test_a_path_without_a_version_names_the_command(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
     with pytest.raises(NotFound, match="has no version yet") as caught:
-        current_version(site, owner, dvc, project, CARS)
+        current_version(SiteVerbs(site, owner), dvc, project, CARS)
     assert caught.value.remedy == "tidemill data add data/cars.csv"
     with pytest.raises(NotFound):
         push(owner, dvc, project)
@@ -309,14 +285,14 @@ def test_a_refused_commit_leaves_the_version_for_the_next_call(
 
 
 def test_a_child_that_is_killed_is_an_error_and_started_anew(
-    site: Site, owner: Actor, tool: Venv, project: Path, tmp_path: Path
+    site: Site, owner: Actor, dvc_tool: Venv, project: Path, tmp_path: Path
 ) -> None:
-    own = WarmDvc(lambda: tool.python, tmp_path / "data.log")
+    own = WarmDvc(lambda: dvc_tool.python, tmp_path / "data.log")
     try:
         _add(site, owner, own, project)
         assert own._child is not None
-        own._child.kill()
-        own._child.wait()
+        os.kill(own._child.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, own._child.pid, os.WEXITED | os.WNOWAIT)
         assert data_status(owner, own, project)[0].state is DataState.CURRENT
     finally:
         own.close()
@@ -336,7 +312,7 @@ def test_a_child_that_ends_in_its_work_is_unavailable(project: Path, tmp_path: P
 def test_a_second_request_is_fast(site: Site, owner: Actor, dvc: WarmDvc, project: Path) -> None:
     _add(site, owner, dvc, project)
     began = time.perf_counter()
-    current_version(site, owner, dvc, project, CARS)
+    current_version(SiteVerbs(site, owner), dvc, project, CARS)
     data_status(owner, dvc, project)
     assert time.perf_counter() - began < 2, "DVC was started again"
 
@@ -351,8 +327,9 @@ def test_a_full_remote_is_storage_full(site: Site, owner: Actor, dvc: WarmDvc, p
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
     try:
         (project / "large").write_bytes(os.urandom(300_000))
-        request = AddRequest(project_dir=project, path=Path("large"), remote=str(small / "store"))
-        add_data(site, owner, dvc, request)
+        remote = str(small / "store")
+        request = AddRequest(project_dir=project, path=Path("large"), remotes=tmp_path / "remotes", remote=remote)
+        _added(site, owner, dvc, request)
         with pytest.raises(StorageFull):
             push(owner, dvc, project)
     finally:

@@ -196,6 +196,9 @@ HARMLESS = {
     "POST /tokens": "a token whose secret nobody was told opens nothing",
     "DELETE /tokens/{token_id}": "a token that is revoked stays so",
     "POST /services/{name}/token": "it is signed, not kept",
+    "POST /data/versions": "a content of a dataset is one version",
+    "POST /data/offers": "the same content of the same version is one artifact",
+    "POST /data/uploads": "the same content of the same version is one artifact",
     "POST /projects/{name}/plan": "it only looks",
 }
 

@@ -1,0 +1,35 @@
+"""Which dataset versions a run reads: what the site checked when it took the bytes, whatever anybody says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tidemill.artifacts.store import artifact_by_id
+from tidemill.engine.importing import STORED
+from tidemill.pipelines import Pipeline, local_imports
+
+
+def data_given(
+    connection: Connection, namespace_id: str, pipeline: Pipeline, parameters: Mapping[str, Any]
+) -> dict[str, str]:
+    """The dataset versions of the local files that a pipeline imports, by the files' paths."""
+    found: dict[str, str] = {}
+    for name, _ in local_imports(pipeline):
+        found |= version_behind(connection, namespace_id, str(parameters.get(name, "")))
+    return found
+
+
+def version_behind(connection: Connection, namespace_id: str, uri: str) -> dict[str, str]:
+    """The path and the dataset version of the content that a URI names; empty when it was taken without a version.
+
+    An artifact of a task does not count, nor what a spec says of its importer: only data that was brought in itself.
+    """
+    if not uri.startswith(STORED):
+        return {}
+    source = artifact_by_id(connection, namespace_id, uri.removeprefix(STORED))
+    if source is None or source.run_id is not None or "data_version" not in source.metadata:
+        return {}
+    return {str(source.metadata["path"]): str(source.metadata["data_version"])}
