@@ -255,3 +255,66 @@ def test_a_chain_that_was_written_anew_lacks_the_signature(site: Site, people: P
     sql(site, "UPDATE audit_head SET number=:n, digest=:d", n=last.number - 1, d=last.previous_digest)
     with pytest.raises(TidemillError, match="head"):
         verify_audit(site, people.viewer)
+
+
+FORGED_POINTERS = {
+    "a later generation": "UPDATE live_pointer SET generation=generation+7",
+    "an earlier generation": "UPDATE live_pointer SET generation=1",
+    "another version": "UPDATE live_pointer SET model_version_id=previous_version_id",
+    "an unknown version": "UPDATE live_pointer SET model_version_id='nothing'",
+    "no pointer": "DELETE FROM live_pointer",
+}
+
+
+@pytest.fixture
+def second(site: Site, people: People, approved: Approved) -> ModelVersion:
+    """Another version, which took the place of the approved one."""
+    version = add_version(site, people.author)
+    approve(site, people.approver, open_for(site, people.author, version).id, version.package_digest)
+    assert live(site, version) == "fuel@2"
+    return version
+
+
+def kinds(site: Site, people: People, count: int) -> list[str]:
+    """What the last lines of the audit chain are about; the chain holds."""
+    verify_audit(site, people.viewer)
+    return [entry.kind for entry in read_audit(site, people.viewer, limit=1000)[-count:]]
+
+
+@pytest.mark.parametrize("change", FORGED_POINTERS)
+def test_a_rollback_believes_no_forged_pointer_and_the_refusal_is_recorded(
+    site: Site, people: People, second: ModelVersion, change: str
+) -> None:
+    sql(site, FORGED_POINTERS[change])
+    with pytest.raises(Forbidden, match="does not prove"):
+        rollback(site, people.owner, environment="production", service="fuel")
+    assert kinds(site, people, 1) == ["rollback.refused"]
+
+
+@pytest.mark.parametrize("change", FORGED_POINTERS)
+def test_a_named_version_sets_a_forged_pointer_right_and_the_tampering_is_recorded(
+    site: Site, people: People, second: ModelVersion, change: str
+) -> None:
+    sql(site, FORGED_POINTERS[change])
+    rollback(site, people.owner, environment="production", service="fuel", to="fuel@1")
+    assert live(site, second) == "fuel@1"
+    assert kinds(site, people, 2) == ["pointer.tampered", "pointer.moved"]
+
+
+@pytest.mark.parametrize("change", FORGED_POINTERS)
+def test_an_approval_sets_a_forged_pointer_right_and_the_tampering_is_recorded(
+    site: Site, people: People, second: ModelVersion, change: str
+) -> None:
+    sql(site, FORGED_POINTERS[change])
+    third = add_version(site, people.author)
+    approve(site, people.approver, open_for(site, people.author, third).id, third.package_digest)
+    assert live(site, third) == "fuel@3"
+    assert kinds(site, people, 2) == ["pointer.tampered", "pointer.moved"]
+
+
+def test_a_pointer_that_holds_is_moved_without_a_word_of_tampering(
+    site: Site, people: People, second: ModelVersion
+) -> None:
+    rollback(site, people.owner, environment="production", service="fuel")
+    assert kinds(site, people, 1) == ["pointer.moved"]
+    assert "pointer.tampered" not in {entry.kind for entry in read_audit(site, people.viewer, limit=1000)}

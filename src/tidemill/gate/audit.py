@@ -18,6 +18,7 @@ from tidemill.gate.store import audit_rows, head_rows
 
 GENESIS = "sha256:" + "0" * 64
 POINTER_MOVED = "pointer.moved"
+POINTER_TAMPERED = "pointer.tampered"
 
 
 def append_audit(connection: Connection, site: Site, key: SigningKey, actor: Actor, happening: Happening) -> AuditEntry:

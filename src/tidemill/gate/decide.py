@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -10,13 +11,13 @@ from tidemill.access import Actor
 from tidemill.base.errors import Conflict
 from tidemill.base.site import Site
 from tidemill.gate import store
-from tidemill.gate.audit import POINTER_MOVED
+from tidemill.gate.audit import POINTER_MOVED, POINTER_TAMPERED
 from tidemill.gate.find import review_in
 from tidemill.gate.model import CheckState, Closing, Happening, Review, ReviewState, check_review_transition
 from tidemill.gate.record import record
 from tidemill.gate.signing import SigningKey, sign
 from tidemill.gate.statements import decision_statement, move_statement
-from tidemill.gate.verify import prove_review
+from tidemill.gate.verify import last_generation, prove_review, tampering_of
 from tidemill.registry import LivePointer, ModelVersion, MoveKind
 from tidemill.registry.find import read_version
 from tidemill.registry.pointer import Move, locked_pointer, move_pointer
@@ -63,19 +64,29 @@ def _promote(
 def move_signed(
     connection: Connection, site: Site, key: SigningKey, actor: Actor, move: Move, version: ModelVersion
 ) -> LivePointer:
-    """Move the pointer, sign where it stands now, and record it; all in the caller's transaction."""
+    """Move the pointer, sign where it stands now, and record it; all in the caller's transaction.
+
+    A pointer that does not stand where the gate left it is set right so, and that it was found is recorded, too.
+    """
+    where = (move.environment, move.service)
+    tampering = tampering_of(connection, key.public, actor.namespace_id, *where)
+    if tampering is not None:
+        found = {"environment": move.environment, "service": move.service, "message": tampering.message}
+        record(connection, site, key, actor, Happening(POINTER_TAMPERED, move.service, found))
+        known = last_generation(connection, key.public, actor.namespace_id, *where)
+        move = replace(move, after_generation=known)
     pointer = move_pointer(connection, site, actor.namespace_id, move)
     now: datetime = pointer.moved_at
     signed = move_statement(
         version.id,
         version.package_digest,
-        where=(actor.namespace_id, move.environment, move.service),
+        where=(actor.namespace_id, *where),
         generation=pointer.generation,
         kind=move.kind,
         review_id=move.review_id,
     )
-    where = (move.environment, move.service, pointer.generation)
-    store.insert_signed_move(connection, actor.namespace_id, where, sign(key, signed), by=actor.person, now=now)
+    moved = (*where, pointer.generation)
+    store.insert_signed_move(connection, actor.namespace_id, moved, sign(key, signed), by=actor.person, now=now)
     data = {
         "environment": move.environment,
         "service": move.service,

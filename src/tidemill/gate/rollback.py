@@ -11,7 +11,7 @@ from tidemill.gate.audit import POINTER_MOVED
 from tidemill.gate.decide import move_signed
 from tidemill.gate.record import record_refusal
 from tidemill.gate.signing import signing_key
-from tidemill.gate.verify import approved_in
+from tidemill.gate.verify import approved_in, tampering_of
 from tidemill.registry import LivePointer, MoveKind, VersionState, get_version
 from tidemill.registry.find import read_version
 from tidemill.registry.pointer import Move, locked_pointer
@@ -20,8 +20,10 @@ from tidemill.registry.pointer import Move, locked_pointer
 def rollback(site: Site, actor: Actor, *, environment: str, service: str, to: str | None = None) -> LivePointer:
     """Move the live pointer back, to what was live before or to the version `to` (an id or `model@number`).
 
-    The target's approval for this service is proven again first. Raises `Forbidden` without the right to operate or
-    when the target is not approved, `NotFound` when nothing is live, `Conflict` when there is nothing to go back to.
+    The target's approval for this service is proven again first. When the pointer does not prove, what the rows call
+    the version before is not believed: only a version that is named goes live, and the tampering is recorded. Raises
+    `Forbidden` without the right to operate, when the target is not approved or nobody can say which it is, `NotFound`
+    when nothing is live, `Conflict` when there is nothing to go back to.
     """
     wanted = None if to is None else get_version(site, actor, to).id
     try:
@@ -36,13 +38,20 @@ def _move_back(site: Site, actor: Actor, environment: str, service: str, wanted:
     key = signing_key(site.home)
     with site.database.write() as connection:
         pointer = locked_pointer(connection, actor.namespace_id, environment, service)
-        if pointer is None:
+        tampering = tampering_of(connection, key.public, actor.namespace_id, environment, service)
+        if tampering is not None and wanted is None:
+            raise Forbidden(
+                f"nobody can say what was live before, the pointer does not prove: {tampering.message}",
+                place=tampering.place,
+                remedy="restore the database from a backup, or name an approved version: --to MODEL@NUMBER",
+            )
+        if pointer is None and tampering is None:
             raise NotFound(
                 f"nothing is live as {service} in {environment}", remedy="tidemill review open asks for a first version"
             )
-        if subject_done(POINTER_MOVED) is not None:
+        if pointer is not None and subject_done(POINTER_MOVED) is not None:
             return pointer
-        target = wanted or pointer.previous_version_id
+        target = wanted or (None if pointer is None else pointer.previous_version_id)
         if target is None:
             raise Conflict(
                 f"{service} in {environment} had no version before this one",

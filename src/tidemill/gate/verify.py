@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from tidemill.base.canonical import digest_json
-from tidemill.base.errors import Forbidden
+from tidemill.base.errors import Forbidden, NotFound, TidemillError
 from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.audit import signed_generation
@@ -15,6 +15,7 @@ from tidemill.gate.people import is_author, person_key
 from tidemill.gate.signing import PublicKey, is_key_made, public_key, verified_statement
 from tidemill.gate.statements import approval_statement, checks_digest, decision_statement, move_statement
 from tidemill.registry import ModelVersion, MoveKind, version_in
+from tidemill.registry.find import read_version
 from tidemill.registry.pointer import live_pointer_in
 
 
@@ -39,18 +40,33 @@ def verify_live(site: Site, namespace_id: str, *, environment: str, service: str
     None while nothing is live; `Forbidden` as `verify_approval`, also when the pointer's row was changed.
     """
     with site.database.read() as connection:
-        pointer = live_pointer_in(connection, namespace_id, environment, service)
-        signed = store.last_signed_move(connection, namespace_id, environment, service)
-        if pointer is None and signed is None and not is_key_made(site.home):
+        if (
+            not is_key_made(site.home)
+            and (
+                live_pointer_in(connection, namespace_id, environment, service)
+                or store.last_signed_move(connection, namespace_id, environment, service)
+            )
+            is None
+        ):
             return None
-        generation = signed_generation(connection, public_key(site.home), namespace_id, environment, service)
+        return live_in(connection, public_key(site.home), namespace_id, environment, service)
+
+
+def live_in(
+    connection: Connection, key: PublicKey, namespace_id: str, environment: str, service: str
+) -> ApprovedVersion | None:
+    """`verify_live` in the caller's transaction."""
+    pointer = live_pointer_in(connection, namespace_id, environment, service)
+    signed = store.last_signed_move(connection, namespace_id, environment, service)
+    generation = signed_generation(connection, key, namespace_id, environment, service)
     place = f"live pointer of {service} in {environment}"
     if pointer is None and signed is None and generation is None:
         return None
     if pointer is None or signed is None or not signed[0] == pointer.generation == generation:
         raise Forbidden("the pointer and its last signed move differ", place=place, remedy=_RESTORE)
-    found = verify_approval(site, namespace_id, pointer.model_version_id, environment=environment, service=service)
-    moved = verified_statement(public_key(site.home), signed[1], place=place)
+    version = read_version(connection, namespace_id, pointer.model_version_id)
+    found = approved_in(connection, key, version, environment=environment, service=service)
+    moved = verified_statement(key, signed[1], place=place)
     expected = [
         move_statement(
             pointer.model_version_id,
@@ -65,6 +81,24 @@ def verify_live(site: Site, namespace_id: str, *, environment: str, service: str
     if moved not in expected:
         raise Forbidden("the pointer is not where the gate moved it", place=place, remedy=_RESTORE)
     return found
+
+
+def tampering_of(
+    connection: Connection, key: PublicKey, namespace_id: str, environment: str, service: str
+) -> TidemillError | None:
+    """Why the live pointer does not prove, None when it does."""
+    try:
+        live_in(connection, key, namespace_id, environment, service)
+    except (Forbidden, NotFound) as problem:
+        return problem
+    return None
+
+
+def last_generation(connection: Connection, key: PublicKey, namespace_id: str, environment: str, service: str) -> int:
+    """The last generation that the gate signed for a pointer, in a move or in the head of the audit chain."""
+    signed = store.last_signed_move(connection, namespace_id, environment, service)
+    told = signed_generation(connection, key, namespace_id, environment, service)
+    return max(0 if signed is None else signed[0], told or 0)
 
 
 def approved_in(

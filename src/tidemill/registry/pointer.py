@@ -16,7 +16,10 @@ from tidemill.registry.model import LivePointer, MoveKind, PointerMove
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A move to make: which service of which environment gets which version, by whom, by which review."""
+    """A move to make: which service of which environment gets which version, by whom, by which review.
+
+    `after_generation` is the last one known to have been, when the row that should say so is not believed.
+    """
 
     environment: str
     service: str
@@ -24,6 +27,7 @@ class Move:
     review_id: str
     kind: MoveKind
     moved_by: str
+    after_generation: int = 0
 
 
 def live_pointer(site: Site, actor: Actor, *, environment: str, service: str) -> LivePointer | None:
@@ -59,7 +63,8 @@ def move_pointer(connection: Connection, site: Site, namespace_id: str, move: Mo
     meanwhile, or already stands there.
     """
     old = store.pointer(connection, namespace_id, move.environment, move.service, lock=True)
-    if old is not None and old.model_version_id == move.model_version_id:
+    generation = max(0 if old is None else old.generation, move.after_generation)
+    if old is not None and old.model_version_id == move.model_version_id and not move.after_generation:
         raise Conflict(
             f"{move.service} in {move.environment} answers with this version already",
             remedy="tidemill service show tells what is live",
@@ -76,7 +81,7 @@ def move_pointer(connection: Connection, site: Site, namespace_id: str, move: Mo
         model_version_id=move.model_version_id,
         previous_version_id=previous,
         review_id=move.review_id,
-        generation=1 if old is None else old.generation + 1,
+        generation=generation + 1,
         moved_by=move.moved_by,
         moved_at=now,
     )
