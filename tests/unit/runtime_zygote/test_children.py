@@ -225,6 +225,7 @@ def test_a_child_forked_ahead_that_dies_is_replaced(nursery: Any, until: Callabl
     until(lambda: len(kernel.children_of(zygote.pid)) == 1)
     (spare,) = kernel.children_of(zygote.pid)
     os.kill(spare, signal.SIGKILL)
+    until(lambda: kernel.state_of(spare) in ("", "Z", "X"))  # a killed process dies a moment later
     exited, log = nursery.run("import os; print(os.getpid())")
     assert (exited.status, log == f"{spare}\n") == (0, False)
 
