@@ -12,7 +12,7 @@ from tidemill.serving.source import ModelSource
 
 
 def live_document(site: Site, source: ModelSource, service: Service) -> dict[str, Any]:
-    """The `model.json` of the live revision; `NotFound` while there is none."""
+    """The `model.json` of the live revision; `NotFound` while there is none, `NotProven` when no gate let it in."""
     with site.database.read() as connection:
         revisions = store.revisions_of(connection, service.namespace_id, service.id)
     live = next((each for each in revisions if each.state is RevisionState.LIVE), None)
@@ -21,4 +21,4 @@ def live_document(site: Site, source: ModelSource, service: Service) -> dict[str
             f"the service {service.name} has no live revision: {service.message or service.reason.value}",
             remedy="tidemill service show tells what is missing",
         )
-    return source.document(service.namespace_id, live.model_version_id)
+    return source.document(source.proven(service, live.model_version_id))

@@ -105,6 +105,7 @@ class Reason(StrEnum):
     AWAITING_APPROVAL = "AwaitingApproval"  # no version passed a review for this environment
     LOADING = "Loading"  # a revision is being started
     FAILED = "RevisionFailed"  # the wanted revision did not start
+    NOT_PROVEN = "NotProven"  # somebody changed the database: what was proven last answers on, or nothing does
     NO_VERSION = "NoModelVersion"  # in development: the spec names no version, or one that is not there
 
 
@@ -134,6 +135,11 @@ class Service:
     def name(self) -> str:
         """Its name, unique in the namespace."""
         return self.spec.name
+
+    @property
+    def is_degraded(self) -> bool:
+        """True when it answers, but something is wrong that somebody must look after."""
+        return self.ready and self.reason in (Reason.NOT_PROVEN, Reason.FAILED)
 
     @property
     def path(self) -> str:

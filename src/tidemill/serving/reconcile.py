@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
 from tidemill.base.errors import TidemillError, Unavailable
 from tidemill.base.events import append_event
@@ -16,14 +15,11 @@ from tidemill.base.leases import LeaseLost
 from tidemill.base.site import Site
 from tidemill.serving import store
 from tidemill.serving.gateway.model import ServiceRoute, Target
-from tidemill.serving.host.contract import Launch, PredictorHost, PredictorState
+from tidemill.serving.host.contract import PredictorState
 from tidemill.serving.model import Reason, Revision, RevisionState, Service, check_revision_transition
-from tidemill.serving.preload import modules_to_preload
-from tidemill.serving.smoke import smoke_test
-from tidemill.serving.source import ModelSource, Wanted, predictor_environment, revision_folder, revision_socket
+from tidemill.serving.predictors import ProvenPredictors, reason_of, restarting
+from tidemill.serving.source import ModelSource, NotProven, Wanted, revision_socket
 
-LOAD_SECONDS = 180.0
-POLL_SECONDS = 0.02
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 5.0, 300.0
 SYSTEM = "serving"
 RUNNING = (RevisionState.STARTING, RevisionState.LIVE, RevisionState.STANDBY)
@@ -41,26 +37,28 @@ class Switch(Protocol):
 
 
 class Reconciler:
-    """Makes services agree with the live pointers; holds no state that is not also in the database or the host."""
+    """Makes services agree with the live pointers, as far as the gate proves where they stand.
+
+    What is routed is remembered here, never read from a row: a revision gets traffic when the live pointer is proven,
+    names its version, and its predictor says that it loaded the proven package. While the proof fails, what was proven
+    last answers on; after a restart nothing is known to be proven, and such a service gets no traffic.
+    """
 
     def __init__(
         self,
         site: Site,
         source: ModelSource,
-        host: PredictorHost,
+        predictors: ProvenPredictors,
         gateway: Switch,
-        *,
-        log_socket: Path | None = None,
-        smoke: Callable[[Path, str, dict[str, Any]], None] = smoke_test,
     ) -> None:
         self._site = site
         self._source = source
-        self._host = host
+        self._predictors = predictors
         self._gateway = gateway
-        self._log_socket = log_socket
-        self._smoke = smoke
         self._switching = threading.Lock()
         self._routed: list[ServiceRoute] | None = None
+        self._live: dict[str, str] = {}
+        self._unproven_since: dict[str, datetime] = {}
         self._retries: dict[str, tuple[int, float]] = {}
         self._stopping: set[str] = set()
 
@@ -81,18 +79,16 @@ class Reconciler:
         """
         try:
             wanted = self._source.wanted(service)
-            if wanted is None and self._live_revision(service) is not None:
-                return  # the pointer is moving now; what was approved before serves on
             if wanted is None:
-                self._observe(service, ready=False, reason=_why_none(service), message=_remedy(service))
+                self._want_nothing(service)
                 return
             revision = self._revision(service, wanted)
-            if not self._bring_up(service, revision):
-                return
-            self._make_live(service, revision.id)
-            self._keep_warm(service)
+            if self._bring_up(service, revision, wanted) and self._make_live(service, revision.id, wanted):
+                self._keep_warm(service)
         except LeaseLost as problem:
             log.warning("service %s is left to another controller: %s", service.name, problem)
+        except NotProven as problem:
+            self._alarm(service, problem)
         except TidemillError as problem:
             log.warning("service %s: %s", service.name, problem)
             self._observe(service, ready=self._is_serving(service), reason=Reason.FAILED, message=str(problem))
@@ -105,7 +101,28 @@ class Reconciler:
             if routes != self._routed:
                 self._gateway.switch(routes)
                 self._routed = routes
+            self._live = {service.id: self._live[service.id] for service in services if service.id in self._live}
         self._sweep({service.id for service in services})
+
+    def _want_nothing(self, service: Service) -> None:
+        if service.id not in self._live:
+            self._observe(service, ready=False, reason=_why_none(service), message=_remedy(service))
+        elif service.spec.is_gated:  # the gate takes nothing back: its rows are gone
+            raise NotProven(
+                "there is no live pointer any more",
+                place=f"live pointer of {service.name} in {service.spec.environment}",
+                remedy="somebody changed the database: restore it from a backup",
+            )
+
+    def _alarm(self, service: Service, problem: NotProven) -> None:
+        """Say for all to see that the database was changed behind the gate's back; nothing is switched."""
+        if service.id not in self._unproven_since:
+            log.error("service %s: %s", service.name, problem)
+        since = self._unproven_since.setdefault(service.id, self._site.clock.now())
+        what = "what was proven last answers on" if service.id in self._live else "nothing answers"
+        message = f"not proven since {since:%Y-%m-%dT%H:%M:%SZ}: {reason_of(problem)}; {what}"
+        remedy = f"\n  → {problem.remedy}" if problem.remedy else ""
+        self._observe(service, ready=self._is_serving(service), reason=Reason.NOT_PROVEN, message=message + remedy)
 
     def _revision(self, service: Service, wanted: Wanted) -> Revision:
         """The service's revision of the wanted version, made when it is its first time."""
@@ -131,14 +148,16 @@ class Reconciler:
             store.insert_revision(connection, revision)
         return revision
 
-    def _bring_up(self, service: Service, revision: Revision) -> bool:
-        """Have the revision's predictor ready and tested; False when that failed or must wait."""
-        state = self._host.status(revision.id).state
-        if revision.state in (RevisionState.LIVE, RevisionState.STANDBY) and state is PredictorState.READY:
+    def _bring_up(self, service: Service, revision: Revision, wanted: Wanted) -> bool:
+        """Have the wanted package loaded and tested; False when that failed or must wait."""
+        known = revision.state in (RevisionState.LIVE, RevisionState.STANDBY)
+        if known and self._predictors.holds(service, revision, wanted.version):
             return True
-        if revision.state is RevisionState.LIVE and state is PredictorState.RESTARTING:
-            self._observe(service, ready=False, reason=Reason.LOADING, message="the predictor is being restarted")
-            return False
+        status = self._predictors.status(revision.id)
+        if revision.state is RevisionState.LIVE and status.state is PredictorState.RESTARTING:
+            self._observe(service, ready=False, reason=Reason.LOADING, message=restarting(status))
+            if not self._predictors.is_damaged(revision, wanted.version):
+                return False
         applied_anew = service.generation != service.observed_generation
         if not applied_anew and self._site.clock.monotonic_seconds() < self._retries.get(revision.id, (0, 0.0))[1]:
             return False
@@ -148,68 +167,16 @@ class Reconciler:
         message = f"revision {revision.number} ({revision.model_label}) is being started"
         self._observe(service, ready=is_serving, reason=Reason.LOADING, message=message)
         try:
-            self._start(service, revision)
+            self._predictors.start(service, revision, wanted.version)
         except TidemillError as problem:
             self._give_up(service, revision, problem, is_serving)
             return False
         self._retries.pop(revision.id, None)
         return True
 
-    def _start(self, service: Service, revision: Revision) -> None:
-        """Start the predictor, wait until it is ready, and compare its answers with the recorded ones."""
-        folder = revision_folder(self._site, revision.id)
-        prepared = self._source.prepare(revision.namespace_id, revision.model_version_id, folder / "package")
-        document = self._source.document(revision.namespace_id, revision.model_version_id)
-        socket = revision_socket(self._site, revision.id)
-        argument = {
-            "package": str(prepared.package),
-            "model_name": service.name,
-            "model_digest": prepared.model_digest,
-            "allow_pickle": prepared.allow_pickle,
-            "version": str(revision.number),
-            "late_paths": [str(path) for path in prepared.late_paths],
-            "log_socket": None if self._log_socket is None else str(self._log_socket),
-            "source": {
-                "namespace_id": service.namespace_id,
-                "namespace": service.namespace,
-                "service": service.name,
-                "service_id": service.id,
-                "revision_id": revision.id,
-                "revision": str(revision.number),
-                "model_version_id": revision.model_version_id,
-            },
-        }
-        self._host.start(
-            Launch(
-                revision_id=revision.id,
-                socket=socket,
-                python=prepared.python,
-                runtime=prepared.runtime,
-                environment=predictor_environment(prepared),
-                argument=argument,
-                heartbeat=folder / "heartbeat",
-                log=self._site.home.logs / "predictors" / f"{service.name}-{revision.number}-{revision.id}.log",
-                preload=modules_to_preload(document),
-            )
-        )
-        self._wait_ready(revision)
-        self._smoke(socket, service.name, document)
-
-    def _wait_ready(self, revision: Revision) -> None:
-        deadline = self._site.clock.monotonic_seconds() + LOAD_SECONDS
-        while True:
-            status = self._host.status(revision.id)
-            if status.state is PredictorState.READY:
-                return
-            if status.state in (PredictorState.FAILED, PredictorState.ABSENT):
-                raise Unavailable(f"the predictor did not start: {status.message}", remedy="see its log")
-            if self._site.clock.monotonic_seconds() > deadline:
-                raise Unavailable(f"the predictor was not ready after {LOAD_SECONDS:g} s", remedy="see its log")
-            time.sleep(POLL_SECONDS)
-
     def _give_up(self, service: Service, revision: Revision, problem: TidemillError, is_serving: bool) -> None:
         """The old revision, if there is one, serves on."""
-        self._host.stop(revision.id)
+        self._predictors.stop(revision.id)
         times = self._retries.get(revision.id, (0, 0.0))[0]
         pause = min(FIRST_RETRY_SECONDS * 2**times, LONGEST_RETRY_SECONDS)
         self._retries[revision.id] = (times + 1, self._site.clock.monotonic_seconds() + pause)
@@ -219,24 +186,39 @@ class Reconciler:
         log.warning("service %s: %s", service.name, message)
         self._observe(service, ready=is_serving, reason=Reason.FAILED, message=message)
 
-    def _make_live(self, service: Service, revision_id: str) -> None:
-        """Switch the gateway and record it; one at a time, so that no switch undoes another."""
+    def _make_live(self, service: Service, revision_id: str, wanted: Wanted) -> bool:
+        """Switch the gateway and record it, one at a time, so that no switch undoes another.
+
+        False when the pointer or the predictor is not any more where it was proven to be: the next round sees.
+        """
         with self._switching:
             revisions = self._revisions(service)
             revision = next(each for each in revisions if each.id == revision_id)
-            if revision.state is not RevisionState.LIVE:
-                routes = self._routes(self.services(), override={service.id: revision})
-                self._gateway.switch(routes)
+            is_told = [each.id for each in revisions if each.state is RevisionState.LIVE] == [revision_id]
+            if not is_told or self._live.get(service.id) != revision_id:
+                if self._source.wanted(service) != wanted:
+                    return False
+                if not self._predictors.holds(service, revision, wanted.version):
+                    return False
+                routes = self._routes(self.services(), override={service.id: revision_id})
+                if routes != self._routed:
+                    self._gateway.switch(routes)
                 self._routed = routes
+                self._live[service.id] = revision_id
+            if not is_told:
                 self._record_live(service, revision, revisions)
+        self._unproven_since.pop(service.id, None)
         message = f"revision {revision.number} ({revision.model_label}) answers"
         self._observe(service, ready=True, reason=Reason.SERVING, message=message)
+        return True
 
     def _record_live(self, service: Service, revision: Revision, revisions: list[Revision]) -> None:
         now = self._site.clock.now()
         with self._site.database.write() as connection:
             for each in revisions:
                 if each.id == revision.id:
+                    if each.state is RevisionState.LIVE:
+                        continue
                     state = RevisionState.LIVE
                 elif each.state is RevisionState.LIVE:
                     state = RevisionState.STANDBY
@@ -261,23 +243,33 @@ class Reconciler:
             )
 
     def _keep_warm(self, service: Service) -> None:
-        """Have the previous revision's predictor running, also after a restart, so that a rollback loads nothing."""
+        """Have the previous revision's predictor running, also after a restart, so that a rollback loads nothing.
+
+        Whatever stands in the rows, what runs on standby is proven, and no socket that is routed is touched.
+        """
         for revision in self._revisions(service):
-            absent = self._host.status(revision.id).state is PredictorState.ABSENT
-            if revision.state is not RevisionState.STANDBY or not absent:
+            if revision.state is not RevisionState.STANDBY or self._is_routed(revision):
                 continue
             try:
-                self._start(service, revision)
+                version = self._source.proven(service, revision.model_version_id)
+                state = self._predictors.status(revision.id).state
+                is_wrong = state is PredictorState.READY and not self._predictors.holds(service, revision, version)
+                is_damaged = state is PredictorState.RESTARTING and self._predictors.is_damaged(revision, version)
+                if state is PredictorState.ABSENT or is_wrong or is_damaged:
+                    self._predictors.start(service, revision, version)
+            except LeaseLost:
+                raise
             except TidemillError as problem:
-                self._host.stop(revision.id)
+                log.warning("service %s: revision %d is not kept warm: %s", service.name, revision.number, problem)
+                self._predictors.stop(revision.id)
                 self._change(revision, RevisionState.STOPPED, str(problem))
 
     def _sweep(self, services: set[str]) -> None:
         """Stop predictors of revisions that are stopped or whose service is gone."""
-        for revision_id in self._host.revisions():
+        for revision_id in self._predictors.revisions():
             revision = self._find(revision_id)
             is_wanted = revision is not None and revision.service_id in services and revision.state in RUNNING
-            if is_wanted or revision_id in self._stopping:
+            if is_wanted or revision_id in self._live.values() or revision_id in self._stopping:
                 continue
             self._stopping.add(revision_id)
             # draining takes as long as the longest request: nobody waits for it
@@ -286,7 +278,7 @@ class Reconciler:
     def _stop(self, revision_id: str, revision: Revision | None) -> None:
         try:
             self._gateway.retire([cluster_name(revision_id)])
-            self._host.stop(revision_id)
+            self._predictors.stop(revision_id)
             if revision is not None and revision.state in RUNNING:
                 self._change(revision, RevisionState.STOPPED, "")
         except TidemillError as problem:
@@ -294,13 +286,13 @@ class Reconciler:
         finally:
             self._stopping.discard(revision_id)
 
-    def _routes(self, services: Sequence[Service], override: dict[str, Revision] | None = None) -> list[ServiceRoute]:
+    def _routes(self, services: Sequence[Service], override: dict[str, str] | None = None) -> list[ServiceRoute]:
         routes = []
         for service in services:
-            chosen = (override or {}).get(service.id) or self._live_revision(service)
+            chosen = (override or {}).get(service.id) or self._live.get(service.id) or self._adopt(service)
             if chosen is None:
                 continue
-            target = Target(cluster=cluster_name(chosen.id), socket=revision_socket(self._site, chosen.id))
+            target = Target(cluster=cluster_name(chosen), socket=revision_socket(self._site, chosen))
             routes.append(
                 ServiceRoute(
                     namespace=service.namespace,
@@ -312,20 +304,36 @@ class Reconciler:
             )
         return routes
 
+    def _adopt(self, service: Service) -> str | None:
+        """The revision that answers since before this process began, if it is what is proven now; else None."""
+        try:
+            wanted = self._source.wanted(service)
+        except NotProven:
+            return None
+        for revision in self._revisions(service):
+            is_live = revision.state is RevisionState.LIVE
+            if wanted is None or not is_live or revision.model_version_id != wanted.model_version_id:
+                continue
+            if self._predictors.may_answer(service, revision, wanted.version):
+                self._live[service.id] = revision.id
+                return revision.id
+        return None
+
+    def _is_routed(self, revision: Revision) -> bool:
+        """Whether its socket, which ids that end alike share, is one that gets traffic."""
+        routed = {revision_socket(self._site, each) for each in self._live.values()}
+        return revision_socket(self._site, revision.id) in routed
+
     def _revisions(self, service: Service) -> list[Revision]:
         with self._site.database.read() as connection:
             return store.revisions_of(connection, service.namespace_id, service.id)
 
-    def _live_revision(self, service: Service) -> Revision | None:
-        live = (each for each in self._revisions(service) if each.state is RevisionState.LIVE)
-        return next(live, None)
-
     def _is_serving(self, service: Service, but: Revision | None = None) -> bool:
-        live = self._live_revision(service)
+        live = self._live.get(service.id)
         return (
             live is not None
-            and (but is None or live.id != but.id)
-            and self._host.status(live.id).state is PredictorState.READY
+            and (but is None or live != but.id)
+            and self._predictors.status(live).state is PredictorState.READY
         )
 
     def _find(self, revision_id: str) -> Revision | None:

@@ -45,10 +45,10 @@ class Rounds:
         """Start what is to be done now; an error is logged and tried again next time."""
         try:
             self._collect()
+            self._reconciler.sync()
             for service in self._reconciler.services():
                 if service.id not in self._running:
                     self._running[service.id] = self._threads.submit(self._reconciler.reconcile, service)
-            self._reconciler.sync()
         except (TidemillError, OSError) as problem:
             log.warning("serving: %s", problem)
 

@@ -7,6 +7,7 @@ from tidemill.base.site import Site
 from tidemill.monitoring import recorder_socket
 from tidemill.serving.gateway import Gateway, gateway_place
 from tidemill.serving.host import Launch, PredictorHost, PredictorStatus
+from tidemill.serving.predictors import ProvenPredictors
 from tidemill.serving.reconcile import Reconciler
 from tidemill.serving.source import RegistrySource
 from tidemill.supervisor.predictors import RemotePredictors
@@ -19,12 +20,12 @@ def leading_reconciler(site: Site) -> Reconciler:
     nobody takes the lease meanwhile. A predictor is started and stopped after a look at the lease: between the two is a
     moment in which a leader may lose it, and what it does then the next one sets right in its first round.
     """
+    source, host = RegistrySource(site), LeasedPredictors(site, RemotePredictors(site.home))
     return Reconciler(
         site,
-        RegistrySource(site),
-        LeasedPredictors(site, RemotePredictors(site.home)),
+        source,
+        ProvenPredictors(site, source, host, log_socket=recorder_socket(site)),
         Gateway(gateway_place(site), make_sockets_folder(site.home) / "server.sock", guard=site.database.write),
-        log_socket=recorder_socket(site),
     )
 
 

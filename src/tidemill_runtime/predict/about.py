@@ -21,12 +21,15 @@ class About:
         version: str,
         is_ready: Callable[[], bool],
         statistics: Callable[[], Dict[str, int]],
+        *,
+        package_digest: str = "",
     ) -> None:
         self._metadata = metadata
         self._name = model_name
         self._version = version
         self._is_ready = is_ready
         self._statistics = statistics
+        self._package_digest = package_digest
 
     def answer(self, method: str, path: str) -> Answer:
         """The reply to a request that is no prediction; raises the refusals 404, 405, 400, 501 and 503."""
@@ -137,6 +140,7 @@ class About:
             "name": self._name,
             "platform": self._metadata.flavour,
             "max_batch_size": 0,
+            "parameters": {"package_digest": {"string_value": self._package_digest}},
             "input": [configured(item) for item in self._metadata.inputs],
             "output": [configured(item) for item in self._metadata.outputs],
         }

@@ -18,6 +18,8 @@ class Argument:
     package: str
     model_name: str
     model_digest: Optional[str] = None
+    package_digest: str = ""
+    """Told on to whoever asks which package this is: that of the tree which was unpacked into `package`."""
     allow_pickle: bool = False
     version: str = "1"
     fd: Optional[int] = None

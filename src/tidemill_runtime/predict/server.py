@@ -92,6 +92,7 @@ def build(argument: Argument, model: LoadedModel, batcher: Batcher, log: Predict
         argument.version,
         lambda: application.is_ready,
         lambda: {"rows": batcher.rows, "batches": batcher.batches},
+        package_digest=argument.package_digest,
     )
     application.mount(about, argument.model_name, argument.version)
     return application

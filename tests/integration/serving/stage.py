@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from filecmp import cmpfiles
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
@@ -26,8 +27,9 @@ from tidemill.monitoring import record_predictions, recorder_socket
 from tidemill.serving import Access, Service, ServiceSpec, apply_service, get_service
 from tidemill.serving.gateway import Gateway, gateway_argv, prepare_gateway
 from tidemill.serving.host import Forker, ProcessHost
+from tidemill.serving.predictors import ProvenPredictors
 from tidemill.serving.reconcile import Reconciler
-from tidemill.serving.source import Prepared, Wanted
+from tidemill.serving.source import Prepared, Proven, Wanted
 from tidemill_runtime.model_package import file_digest
 
 
@@ -53,11 +55,19 @@ class HandMovedSource:
         version = self._live.get(service.name)
         if version is None:
             return None
-        return Wanted(model_version_id=version, label=f"car@{version}", number=1, moved_by="ada", generation=1)
+        proven = self.proven(service, version)
+        return Wanted(version=proven, label=f"car@{version}", moved_by="ada", generation=1)
 
-    def prepare(self, namespace_id: str, model_version_id: str, folder: Path) -> Prepared:
+    def proven(self, service: Service, model_version_id: str) -> Proven:
+        return Proven(
+            namespace_id=service.namespace_id,
+            model_version_id=model_version_id,
+            package_digest=f"package of {model_version_id}",
+        )
+
+    def prepare(self, version: Proven, folder: Path) -> Prepared:
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self._versions[model_version_id], folder)
+        shutil.copytree(self._versions[version.model_version_id], folder)
         digest = file_digest(folder / "model.json")
         if self.break_package:
             (folder / "model.pickle").write_bytes(b"")
@@ -70,8 +80,13 @@ class HandMovedSource:
             allow_pickle=True,
         )
 
-    def document(self, namespace_id: str, model_version_id: str) -> dict[str, Any]:
-        found = dict(json.loads((self._versions[model_version_id] / "model.json").read_text()))
+    def is_intact(self, version: Proven, folder: Path) -> bool:
+        names = [path.name for path in self._versions[version.model_version_id].iterdir() if path.is_file()]
+        match, _, _ = cmpfiles(self._versions[version.model_version_id], folder, names, shallow=False)
+        return match == names
+
+    def document(self, version: Proven) -> dict[str, Any]:
+        found = dict(json.loads((self._versions[version.model_version_id] / "model.json").read_text()))
         found["sample"]["outputs"] = [answer + self.recorded_offset for answer in found["sample"]["outputs"]]
         return found
 
@@ -104,7 +119,8 @@ class Stage:
         self.gateway = gateway
         self.source = HandMovedSource(folder)
         self.host = ProcessHost(Forker(folder / "zygotes.log"))
-        self.reconciler = Reconciler(site, self.source, self.host, gateway, log_socket=recorder_socket(site))
+        predictors = ProvenPredictors(site, self.source, self.host, log_socket=recorder_socket(site))
+        self.reconciler = Reconciler(site, self.source, predictors, gateway)
         self.client = httpx.Client(base_url=url, timeout=30)
         self.url = url
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ from tidemill.serving import (
     list_revisions,
 )
 from tidemill.serving.gateway import ServiceRoute
-from tidemill.serving.host import PredictorState, PredictorStatus
+from tidemill.serving.host import PredictorHost, PredictorState, PredictorStatus
+from tidemill.serving.predictors import ProvenPredictors
 from tidemill.serving.reconcile import Reconciler
 from tidemill.serving.serve import Rounds
-from tidemill.serving.source import Prepared, Wanted
+from tidemill.serving.source import ModelSource, NotProven, Prepared, Proven, Wanted
 
 
 class MemoryGateway:
@@ -54,35 +55,65 @@ class MemorySource:
 
     def __init__(self) -> None:
         self.live: dict[str, str] = {}
+        self.approved: dict[str, str] = {}
+        self.unproven: str | None = None
+        self.damaged = False
         self.holds: dict[str, threading.Event] = {}
 
     def wanted(self, service: Service) -> Wanted | None:
+        if self.unproven:
+            raise NotProven(self.unproven, place="live pointer", remedy="restore it")
         version = self.live.get(service.name)
         if version is None:
             return None
-        return Wanted(model_version_id=version, label=f"m@{version}", number=1, moved_by="ada", generation=1)
+        self.approved.setdefault(version, f"digest of {version}")
+        return Wanted(version=self.proven(service, version), label=f"m@{version}", moved_by="ada", generation=1)
 
-    def prepare(self, namespace_id: str, model_version_id: str, folder: Path) -> Prepared:
-        if model_version_id in self.holds:
-            self.holds[model_version_id].wait(10)
+    def proven(self, service: Service, model_version_id: str) -> Proven:
+        digest = self.approved.get(model_version_id)
+        if digest is None:
+            raise NotProven(f"{model_version_id} has no approved review")
+        return Proven(namespace_id=service.namespace_id, model_version_id=model_version_id, package_digest=digest)
+
+    def is_intact(self, version: Proven, folder: Path) -> bool:
+        return not self.damaged
+
+    def prepare(self, version: Proven, folder: Path) -> Prepared:
+        self.damaged = False
+        if version.model_version_id in self.holds:
+            self.holds[version.model_version_id].wait(10)
         return Prepared(
             python=Path("python"), runtime=folder, late_paths=(), package=folder, model_digest="", allow_pickle=False
         )
 
-    def document(self, namespace_id: str, model_version_id: str) -> dict[str, Any]:
+    def document(self, version: Proven) -> dict[str, Any]:
         return {}
 
 
 class Bench:
     """A reconciler with everything around it in memory."""
 
-    def __init__(self, site: Site, people: People) -> None:
+    def __init__(
+        self,
+        site: Site,
+        people: People,
+        host: PredictorHost | None = None,
+        wrap: Callable[[MemorySource], ModelSource] | None = None,
+    ) -> None:
         self.site, self.people = site, people
         self.host, self.gateway, self.source = MemoryHost(), MemoryGateway(), MemorySource()
         self.smoke_fails = False
-        self.reconciler = Reconciler(site, self.source, self.host, self.gateway, smoke=self._smoke)
+        self.smoke_hook: Callable[[], object] = lambda: None
+        source = self.source if wrap is None else wrap(self.source)
+        predictors = ProvenPredictors(site, source, host or self.host, smoke=self._smoke, loaded=self._loaded)
+        self.reconciler = Reconciler(site, source, predictors, self.gateway)
+
+    def _loaded(self, socket: Path, name: str) -> str:
+        launch = next(each for each in reversed(self.host.launches) if each.socket == socket)
+        return str(launch.argument["package_digest"])
 
     def _smoke(self, socket: Path, name: str, document: dict[str, Any]) -> None:
+        self.smoke_hook()
         if self.smoke_fails:
             raise RunFailed("it answers otherwise")
 
@@ -169,7 +200,7 @@ def test_after_a_restart_of_everything_the_same_versions_are_started_and_routed(
         bench.source.live["fuel"] = version
         bench.turn()
     again = Bench(bench.site, bench.people)
-    again.source.live["fuel"] = "v2"
+    again.source.live["fuel"], again.source.approved = "v2", bench.source.approved
     assert again.turn().ready
     again.reconciler.sync()
     assert len(again.host.launches) == 2

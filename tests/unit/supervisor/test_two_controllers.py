@@ -29,6 +29,7 @@ from tidemill.serving import Access, RevisionState, ServiceSpec, apply_service, 
 from tidemill.serving.gateway import Gateway, GatewayPlace
 from tidemill.serving.gateway import envoy as envoy_module
 from tidemill.serving.gateway.place import replace_file
+from tidemill.serving.source import ModelSource
 from tidemill.supervisor.controller import LEASE
 from tidemill.supervisor.leading import LeasedPredictors
 from tidemill.tuning import Direction, TuningRequest, advance_tuning, advance_tunings, parse_space, start_tuning
@@ -116,6 +117,12 @@ class _SlowSource:
     def wanted(self, service: Any) -> Any:
         return self._source.wanted(service)
 
+    def proven(self, *given: Any) -> Any:
+        return self._source.proven(*given)
+
+    def is_intact(self, *given: Any) -> bool:
+        return bool(self._source.is_intact(*given))
+
     def document(self, *given: Any) -> Any:
         return self._source.document(*given)
 
@@ -129,7 +136,6 @@ def test_fencing_a_service_stays_as_the_next_controller_left_it(still_site: Site
     people = people_of(still_site)
     apply_service(still_site, people.author, ServiceSpec(name="fuel", access=Access.OPEN))
     host = MemoryHost()
-    first = _bench(story.first, people, host)
     seconds: list[Bench] = []
 
     def sleep() -> None:
@@ -139,8 +145,8 @@ def test_fencing_a_service_stays_as_the_next_controller_left_it(still_site: Site
             second.source.live["fuel"] = "v2"  # approved while the first one slept
             assert second.turn().ready
 
+    first = _bench(story.first, people, host, lambda source: _SlowSource(source, sleep))
     first.source.live["fuel"] = "v1"
-    first.reconciler._source = _SlowSource(first.source, sleep)
     _quietly(first.turn)
     (second,) = seconds
     found = get_service(still_site, people.author, "fuel")
@@ -150,10 +156,9 @@ def test_fencing_a_service_stays_as_the_next_controller_left_it(still_site: Site
     assert first.gateway.switches == []
 
 
-def _bench(site: Site, people: People, host: MemoryHost) -> Bench:
-    made = Bench(site, people)
+def _bench(site: Site, people: People, host: MemoryHost, wrap: Callable[[Any], ModelSource] | None = None) -> Bench:
+    made = Bench(site, people, LeasedPredictors(site, host), wrap)
     made.host = host
-    made.reconciler._host = LeasedPredictors(site, host)
     return made
 
 
