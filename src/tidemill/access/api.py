@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from tidemill.access.guard import can_administer, can_read
+from tidemill.access.guard import can_administer, can_read, tells_secret
 from tidemill.access.model import Actor, Role, Token
 from tidemill.access.sign_in import make_sign_in_code
 from tidemill.access.tokens import create_token, list_tokens, revoke_token
@@ -59,11 +59,11 @@ def routes(site: Site) -> APIRouter:
     def whoami(actor: Annotated[Actor, Depends(can_read)]) -> WhoAmI:
         return WhoAmI(person=actor.person, namespace_id=actor.namespace_id, roles=sorted(actor.roles))
 
-    @router.post("/sign-in-codes", status_code=201)
+    @router.post("/sign-in-codes", status_code=201, dependencies=[Depends(tells_secret)])
     def sign_in_code(actor: Annotated[Actor, Depends(can_read)]) -> SignInCodeView:
         return SignInCodeView(code=make_sign_in_code(site, actor))
 
-    @router.post("/tokens", status_code=201)
+    @router.post("/tokens", status_code=201, dependencies=[Depends(tells_secret)])
     def create(body: TokenRequest, actor: Annotated[Actor, Depends(can_administer)]) -> TokenView:
         valid_for = None if body.valid_for_seconds is None else timedelta(seconds=body.valid_for_seconds)
         token, secret = create_token(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tidemill.access.model import Actor, Permission
 from tidemill.base.errors import Unauthenticated
@@ -31,3 +32,8 @@ can_write = Guard(Permission.WRITE)
 can_approve = Guard(Permission.APPROVE)
 can_operate = Guard(Permission.OPERATE)
 can_administer = Guard(Permission.ADMINISTER)
+
+
+def tells_secret(response: Response) -> None:
+    """A FastAPI dependency of routes whose answer holds a secret: nobody keeps it, the server neither."""
+    response.headers["Cache-Control"] = "no-store"

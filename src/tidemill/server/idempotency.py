@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemill.access import Actor
-from tidemill.base.canonical import digest_bytes
+from tidemill.base.canonical import canonical_json, digest_bytes
 from tidemill.base.errors import Conflict, InvalidInput, StillAtWork, TidemillError
 from tidemill.base.repeats import recorded
 from tidemill.base.site import Site
@@ -24,6 +24,9 @@ UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 MAX_KEY_LENGTH = 200
 MAX_KEPT_BYTES = 1_000_000
 HOLD_SECONDS = 3.0
+_TOLD_ONCE = Conflict(
+    "the answer to this Idempotency-Key held a secret, and is not kept", remedy="ask again with a new key"
+)
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +49,8 @@ async def answer_once(site: Site, actor: Actor, request: Request, proceed: Next)
 
     A server that died over the request is followed by this one: what the dead one committed is known to the verbs
     (`base.repeats`), which answer with it instead of doing it again. Server errors are not kept, so that the caller
-    may try again. Raises `Conflict` when the key came with another request, `StillAtWork` while the first is answered.
+    may try again; an answer that holds a secret is not either, and a repeat is told so. Raises `Conflict` when the key
+    came with another request, `StillAtWork` while the first is answered.
     """
     key = request.headers["idempotency-key"]
     if not 0 < len(key) <= MAX_KEY_LENGTH:
@@ -62,7 +66,9 @@ async def answer_once(site: Site, actor: Actor, request: Request, proceed: Next)
             response = await proceed(request)
         content = await _content(response)
     kept = None
-    if response.status_code < 500 and len(content) <= MAX_KEPT_BYTES:
+    if response.status_code < 400 and "no-store" in response.headers.get("cache-control", ""):
+        kept = (Conflict.http_status, "application/json", canonical_json(_TOLD_ONCE.to_json()))
+    elif response.status_code < 500 and len(content) <= MAX_KEPT_BYTES:
         kept = (response.status_code, response.headers.get("content-type", ""), content)
     await to_thread.run_sync(lambda: _end(site, found, kept))
     return Response(content, response.status_code, dict(response.headers))

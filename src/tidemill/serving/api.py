@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
 from tidemill.access import Actor
-from tidemill.access.guard import can_read, can_write
+from tidemill.access.guard import can_read, can_write, tells_secret
 from tidemill.base import paging
 from tidemill.base.errors import InvalidInput
 from tidemill.base.site import Site
@@ -160,7 +160,7 @@ def routes(site: Site, source: ModelSource) -> APIRouter:
         url = str(request.base_url).rstrip("/")
         return inference_service(service, list_revisions(site, actor, service), site_url=url)
 
-    @router.post("/services/{name}/token", status_code=201)
+    @router.post("/services/{name}/token", status_code=201, dependencies=[Depends(tells_secret)])
     def token(
         name: str, body: PredictionTokenRequest, actor: Annotated[Actor, Depends(can_read)]
     ) -> PredictionTokenView:

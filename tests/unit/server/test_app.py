@@ -15,6 +15,8 @@ from starlette.testclient import TestClient
 
 from tidemill.access import local_token
 from tidemill.access.guard import Guard
+from tidemill.base.canonical import canonical_json
+from tidemill.engine.testing import Step, pipeline_of
 from tidemill.platform import Platform
 from tidemill.server.app import OPEN_PATHS, create_app
 from tidemill.server.front_page import ADDRESSES
@@ -113,13 +115,29 @@ def test_our_own_page_may_send(client: TestClient, owner: dict[str, str]) -> Non
 
 def test_an_idempotency_key_is_answered_once(client: TestClient, owner: dict[str, str]) -> None:
     headers = {**owner, "Idempotency-Key": "k1"}
-    body = {"person": "ada", "roles": ["viewer"]}
-    first = client.post("/api/v1/tokens", json=body, headers=headers)
-    second = client.post("/api/v1/tokens", json=body, headers=headers)
+    body = {"spec": canonical_json(pipeline_of(Step(name="only")).raw).decode()}
+    first = client.post("/api/v1/runs", json=body, headers=headers)
+    second = client.post("/api/v1/runs", json=body, headers=headers)
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
     assert second.headers["idempotent-replay"] == "true"
+    assert len(client.get("/api/v1/runs", headers=owner).json()["items"]) == 1
+
+
+def test_a_secret_is_told_once_and_kept_nowhere(client: TestClient, owner: dict[str, str], platform: Platform) -> None:
+    headers = {**owner, "Idempotency-Key": "k1"}
+    body = {"person": "ada", "roles": ["viewer"]}
+    first = client.post("/api/v1/tokens", json=body, headers=headers)
+    second = client.post("/api/v1/tokens", json=body, headers=headers)
+    assert (first.status_code, second.status_code) == (201, 409)
+    assert "held a secret" in second.json()["message"]
     assert len(client.get("/api/v1/tokens", headers=owner).json()) == 2
+    code = client.post("/api/v1/sign-in-codes", headers={**owner, "Idempotency-Key": "k2"}).json()["code"]
+    platform.site.database.close()
+    for file in platform.home_path.rglob("state.db*"):
+        content = file.read_bytes()
+        assert first.json()["secret"].encode() not in content
+        assert code.encode() not in content
 
 
 def test_an_idempotency_key_of_another_request_is_a_conflict(client: TestClient, owner: dict[str, str]) -> None:
