@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from tests.acceptance.command_line import CommandLine, until
 
+from tidemill.base.home import Home
+from tidemill.supervisor.control import ask
+
 CELLS = (
     ("step:load", 'rows = open("data/rows.csv").read()\nnames = sorted(__import__("os").listdir("images"))'),
     ("step:count prev:load", "lines = len(rows.splitlines())\nprint(lines, names)"),
@@ -70,12 +73,16 @@ def nothing_of_the_site_is_kept_here(here: CommandLine) -> None:
         assert list((here.home / name).iterdir()) == []
 
 
-def test_the_site_of_this_home_keeps_dvc_warm_for_its_commands(there: CommandLine, tmp_path: Path) -> None:
+def test_the_site_of_this_home_keeps_dvc_warm_for_its_commands(
+    there: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", there.environment["XDG_RUNTIME_DIR"])
     subprocess.run(["git", "init", "--quiet"], cwd=there.folder, check=True)
     (there.folder / "rows.csv").write_text("a,b\n1,2\n")
 
     def data_child() -> tuple[str, int | None, int]:
-        each = next(each for each in there.json("status")["processes"] if each["name"] == "data")
+        processes = ask(Home(path=there.home), {"op": "status"})["processes"]
+        each = next(each for each in processes if each["name"] == "data")
         return each["state"], each["pid"], each["restarts"]
 
     assert data_child() == ("IDLE", None, 0)

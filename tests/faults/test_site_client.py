@@ -129,3 +129,16 @@ def _key_of(request: bytes) -> bytes:
     """The idempotency key of a request."""
     (line,) = [line for line in request.splitlines() if line.lower().startswith(b"idempotency-key:")]
     return line
+
+
+def test_an_upload_is_sent_from_its_beginning_again(server: DyingServer, connection: Connection) -> None:
+    asked: list[str] = []
+
+    class Pieces:
+        def __iter__(self) -> Iterator[bytes]:
+            asked.append("again")
+            yield from (b"one", b"two")
+
+    told = connection.upload("/data/uploads", Pieces(), media_type="application/octet-stream", length_bytes=6)
+    assert told == {"answer": 42}
+    assert asked == ["again", "again"]
