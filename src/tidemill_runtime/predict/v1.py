@@ -9,6 +9,7 @@ import orjson
 from tidemill_runtime.predict.query import Query
 from tidemill_runtime.predict.refusal import bad_request
 from tidemill_runtime.predict.schema import Schema
+from tidemill_runtime.predict.unique_keys import demand_unique_keys, known_keys
 
 
 class V1:
@@ -56,11 +57,14 @@ class V1:
 
 
 def parse_object(body: bytes) -> Dict[str, Any]:
-    """A JSON object from outside; NaN, infinities and depth beyond orjson's limit are refused with 400."""
+    """A JSON object from outside; NaN, infinities, depth beyond orjson's limit and keys that stand twice are 400."""
     try:
         document = orjson.loads(body)
     except ValueError as problem:
         raise bad_request(f"the body is not JSON: {problem}") from None
     if type(document) is not dict:
         raise bad_request("the body is not a JSON object")
+    # each key has a colon: as many colons as keys that were kept means that none was dropped
+    if body.count(b":") != known_keys(document):
+        demand_unique_keys(body)
     return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,42 @@ def test_a_reply_has_the_predictions_and_the_id_of_the_log(v1: V1) -> None:
     body, head = v1.render(query, [[3.0]], "the-id")
     assert json.loads(body) == {"predictions": [3.0], "id": "the-id"}
     assert head is None
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"instances": [{"wght": 1, "wght": 3000, "year": 82}]}', "wght"),
+        ('{"instances": [{"year": 82, "wght": 1, "wght" : 1}]}', "wght"),
+        ('{"instances": [{"wght": 1, "\\u0077ght": 3000, "year": 82}]}', "wght"),
+        ('{"instances": [[1, 82]], "instances": [[2130, 82]]}', "instances"),
+        ('{"inputs": {"wght": [1], "wght": [2], "year": [82]}}', "wght"),
+        ('{"instances": [{"wght": 1, "year": 82}, {"wght": 1, "year": 82, "year": 83}]}', "year"),
+        ('{"instances": [{"wght": 1, "wght": 2}, "a"]}', "wght"),
+        ('{"instances": [[2130, 82]], "parameters": {"a": [{"b": 1, "b": 2}]}}', "b"),
+        ('{"instances": [[2130, 82]], "note": "a:b", "note": "' + 9000 * ":" + '"}', "note"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_by_its_name(v1: V1, text: str, key: str) -> None:
+    with pytest.raises(Refusal, match=f"the key '{key}' stands twice") as caught:
+        v1.parse(text.encode())
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"instances": [{"wght": 2130, "year": 82}], "note:": "a:b::"}',
+        '{"instances": [[2130, 82]], "parameters": {"a": {"a": {"a": 1}}, "b": [{"a": 1}, {"a": 2}]}}',
+        '{"instances" : [ { "wght" : 2130 , "year" : 82 } ] }',
+        '{"instances": [[2130, 82]], "long": ' + 300 * "9" + ', "colon": ":"}',
+    ],
+)
+def test_colons_and_equal_keys_of_different_objects_are_fine(v1: V1, text: str) -> None:
+    assert v1.parse(text.encode()).rows == [[2130, 82]]
+
+
+def test_objects_as_deep_as_they_may_be_are_an_answer_and_no_crash(v1: V1) -> None:
+    deep = '{"instances": [[2130, 82]], "deep": ' + 1000 * '{"a":' + "1" + 1000 * "}" + "}"
+    with contextlib.suppress(Refusal):
+        assert v1.parse(deep.encode()).count == 1

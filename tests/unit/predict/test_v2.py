@@ -174,3 +174,14 @@ def test_outputs_are_chosen_by_name_and_sent_as_binary_on_request(tmp_path: Path
     (output,) = json.loads(reply[:size])["outputs"]
     assert output["shape"] == [1, 2]
     assert numpy.frombuffer(reply[size:], "<f8").tolist() == [0.25, 0.75]
+
+
+def test_a_key_that_stands_twice_is_refused_by_its_name(numbers: V2) -> None:
+    good = body(tensor("wght", [2130.0]), tensor("year", [82.0]), id="a:b", parameters={"a": 1})
+    assert numbers.parse(good).count == 1
+    for twice in ('"data": [1.0], "data": [2130.0]', '"parameters": {"x": 1, "x": 2}, "data": [2130.0]'):
+        bad = good.replace(b'"data": [2130.0]', twice.encode())
+        assert bad != good
+        with pytest.raises(Refusal, match=r"the key '(data|x)' stands twice") as caught:
+            numbers.parse(bad)
+        assert caught.value.status == 400
