@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -13,8 +15,10 @@ from tests.unit.gate.candidates import add_version, make_tables, open_for
 from tidemill.artifacts import Content, ContentKind, CorruptArtifact, ingest, materialize
 from tidemill.base.errors import Forbidden
 from tidemill.base.site import Site
+from tidemill.cli import doctor
 from tidemill.gate import approve, rollback
 from tidemill.registry import ModelVersion
+from tidemill.serving import find
 from tidemill.serving.model import Reason, Service, ServiceSpec
 from tidemill.serving.source import MODEL_JSON, NotProven, Proven, RegistrySource
 
@@ -86,6 +90,23 @@ def test_a_row_that_was_changed_behind_the_gate_gets_no_traffic(
         assert connection.execute(text(statement), used).rowcount > 0
     with pytest.raises(Forbidden):
         RegistrySource(site).wanted(service)
+
+
+def test_doctor_looks_at_every_live_pointer(
+    site: Site, people: People, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote(site, people)
+    monkeypatch.setattr(find, "every_service", lambda _: [service])
+    platform: Any = SimpleNamespace(site=site)
+    assert ("approvals", doctor._approvals) in doctor._LOOKS
+    found = doctor._approvals(platform)
+    assert (found.is_good, found.detail) == (True, "1 live and proven")
+    with site.database.write() as connection:
+        connection.execute(text("UPDATE live_pointer SET generation=generation+7"))
+    found = doctor._approvals(platform)
+    assert not found.is_good
+    assert found.detail == "live pointer of fuel in production: the pointer and its last signed move differ"
+    assert "restore it from a backup" in found.remedy
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,20 @@ def _cores(_platform: Platform) -> Finding:
     return Finding(what="cores", is_good=True, detail=str(len(os.sched_getaffinity(0))))
 
 
+def _approvals(platform: Platform) -> Finding:
+    from tidemill.serving.find import every_service
+    from tidemill.serving.source import NotProven, RegistrySource
+
+    source, proven = RegistrySource(platform.site), 0
+    for service in every_service(platform.site):
+        try:
+            proven += source.wanted(service) is not None and service.spec.is_gated
+        except NotProven as problem:
+            detail = f"{problem.place}: {problem.message}" if problem.place else problem.message
+            return Finding(what="approvals", is_good=False, detail=detail, remedy=problem.remedy or "")
+    return Finding(what="approvals", is_good=True, detail=f"{proven} live and proven")
+
+
 def _site(platform: Platform) -> Finding:
     told = live_site(platform)
     return Finding(what="site", is_good=True, detail="not up" if told is None else f"up at {told['url']}")
@@ -114,5 +128,6 @@ _LOOKS: tuple[tuple[str, Callable[[Platform], Finding]], ...] = (
     ("locks", _uv),
     ("gateway", _envoy),
     ("git", _git),
+    ("approvals", _approvals),
     ("site", _site),
 )

@@ -21,6 +21,7 @@ _STATE_MARKS = {
     "SUCCEEDED": ("✔", "green"),
     "APPROVED": ("✔", "green"),
     "READY": ("✔", "green"),
+    "DEGRADED": ("✘", "red"),
     "FAILED": ("✘", "red"),
     "REJECTED": ("✘", "red"),
     "RUNNING": ("●", "cyan"),

@@ -125,7 +125,7 @@ def listing(command: typer.Context, as_json: JsonOption = False) -> None:
         (
             each["name"],
             each["spec"]["environment"],
-            "READY" if each["ready"] else each["reason"],
+            _state_of(each),
             each["path"],
             ago(each["updated_at"]),
         )
@@ -283,6 +283,8 @@ def _instances(values: list[str] | None, data: str | None) -> list[Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InvalidInput(f"{text!r} is not COLUMN=VALUE", remedy=f"write {text}=3.5, or rows with --data")
+        if name in row:
+            raise InvalidInput(f"the column {name!r} stands twice", remedy="give each column one value")
         try:
             read = json.loads(value)
         except ValueError:
@@ -301,9 +303,17 @@ def _read(path: Path) -> str:
         raise InvalidInput(f"is not UTF-8 at byte {problem.start}", place=str(path)) from problem
 
 
+def _state_of(service: dict[str, Any]) -> str:
+    if service["ready"]:
+        return "DEGRADED" if service["degraded"] else "READY"
+    return str(service["reason"])
+
+
 def _say_service(context: Context, service: dict[str, Any]) -> None:
     url = context.connection.public_url
-    state = "ready" if service["ready"] else f"{service['reason']}: {service['message']}"
+    state = "ready" if service["ready"] else ""
+    if service["degraded"] or not service["ready"]:
+        state += f"{', but ' if state else ''}{service['reason']}: {service['message']}"
     print_fields(
         {
             "service": f"{service['name']} in {service['spec']['environment']}",

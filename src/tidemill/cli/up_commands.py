@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from tidemill.base.ballast import Ballast, Storage
-from tidemill.base.errors import Unavailable
+from tidemill.base.errors import TidemillError, Unavailable
 from tidemill.base.process import is_alive
 from tidemill.cli.connection import live_site
 from tidemill.cli.context import Context, JsonOption, context_of
@@ -23,6 +23,7 @@ from tidemill.cli.output import note, note_error, print_fields, print_json, prin
 from tidemill.platform import Platform
 
 START_SECONDS, STOP_SECONDS = 40.0, 40.0
+TROUBLES = ("NotProven", "RevisionFailed")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -104,11 +105,14 @@ def status(command: typer.Context, as_json: JsonOption = False) -> None:
     room = f"{storage.state.value}, {storage.free_bytes / 1e6:.0f} MB free"
     if as_json:
         fields = {"up": True, "url": told["url"], "home": str(home.path), "processes": processes}
-        print_json({**fields, "storage": _storage_json(storage)})
+        print_json({**fields, "storage": _storage_json(storage), "services": _troubled(context)})
         return
     print_fields({"address": told["url"], "home": home.path, "process": told["pid"], "storage": room})
     if storage.refusal is not None:
         note_error(storage.refusal.message, place=storage.refusal.place, remedy=storage.refusal.remedy)
+    for each in _troubled(context):
+        but = "answers, but " if each["ready"] else ""
+        note_error(f"the service {each['name']} {but}{each['reason']}: {each['message']}", place=None, remedy=None)
     rows = [(each["name"], each["state"], each["pid"] or "-", each["restarts"]) for each in processes]
     print_table(["PROCESS", "STATE", "PID", "RESTARTS"], rows, empty="")
 
@@ -122,6 +126,18 @@ def _storage_json(storage: Storage) -> dict[str, Any]:
         "message": None if refusal is None else refusal.message,
         "remedy": None if refusal is None else refusal.remedy,
     }
+
+
+def _troubled(context: Context) -> list[dict[str, Any]]:
+    """The services that somebody must look after; none while no server answers, which the processes tell."""
+    try:
+        found = context.connection.pages("/services", limit=500)
+    except TidemillError:
+        return []
+    fields = ("name", "ready", "degraded", "reason", "message")
+    return [
+        {field: each[field] for field in fields} for each in found if each["degraded"] or each["reason"] in TROUBLES
+    ]
 
 
 def _processes(context: Context) -> list[dict[str, Any]]:

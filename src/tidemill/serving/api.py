@@ -94,6 +94,7 @@ class ServiceView(BaseModel):
     generation: int
     observed_generation: int
     ready: bool
+    degraded: bool
     reason: str
     message: str
     deleting: bool
@@ -230,6 +231,7 @@ def _view(service: Service, revisions: list[Revision]) -> ServiceView:
         generation=service.generation,
         observed_generation=service.observed_generation,
         ready=service.ready,
+        degraded=service.is_degraded,
         reason=service.reason.value,
         message=service.message,
         deleting=service.deleting,

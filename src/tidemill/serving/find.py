@@ -27,6 +27,16 @@ def service_in(connection: Connection, namespace_id: str, name: str) -> Service 
     return store.service_by_name(connection, namespace_id, name)
 
 
+def every_service(site: Site) -> list[Service]:
+    """The services of all namespaces; for the parts that look after the whole site."""
+    with site.database.read() as connection:
+        return [
+            service
+            for namespace_id in store.namespaces_with_services(connection)
+            for service in store.services_of(connection, namespace_id, after="", limit=100_000)
+        ]
+
+
 def list_services(site: Site, actor: Actor, *, after: str = "", limit: int = 100) -> list[Service]:
     """Services by name, at most `limit`, those after the name `after`."""
     actor.demand(Permission.READ)

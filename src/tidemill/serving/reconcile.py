@@ -14,6 +14,7 @@ from tidemill.base.events import append_event
 from tidemill.base.leases import LeaseLost
 from tidemill.base.site import Site
 from tidemill.serving import store
+from tidemill.serving.find import every_service
 from tidemill.serving.gateway.model import ServiceRoute, Target
 from tidemill.serving.host.contract import PredictorState
 from tidemill.serving.model import Reason, Revision, RevisionState, Service, check_revision_transition
@@ -64,12 +65,7 @@ class Reconciler:
 
     def services(self) -> list[Service]:
         """Every service of the site."""
-        with self._site.database.read() as connection:
-            return [
-                service
-                for namespace_id in store.namespaces_with_services(connection)
-                for service in store.services_of(connection, namespace_id, after="", limit=100_000)
-            ]
+        return every_service(self._site)
 
     def reconcile(self, service: Service) -> None:
         """Bring one service to what is wanted; what cannot be done is written on it, and tried again later.

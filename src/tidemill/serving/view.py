@@ -60,7 +60,9 @@ def _conditions(service: Service, live: Revision | None, stamp: str) -> list[dic
             found["message"] = service.message
         return found
 
+    conditions = [] if service.reason is not Reason.NOT_PROVEN else [condition("LivePointerProven", False)]
     return [
+        *conditions,
         condition("IngressReady", live is not None),
         condition("PredictorReady", service.ready),
         condition("Ready", service.ready),

@@ -115,3 +115,10 @@ def test_only_the_files_of_the_page_are_given_out() -> None:
     for name in ("../render.py", "render.py", "", "service.js/../render.py"):
         with pytest.raises(NotFound):
             page_file(name)
+
+
+def test_a_degraded_service_says_so_on_its_page() -> None:
+    assert 'id="warning"' not in service_page(SERVICE, SIGNATURE, FORM, assets="/a")
+    degraded = replace(SERVICE, reason=Reason.NOT_PROVEN, message="the pointer <lies>")
+    html = service_page(degraded, SIGNATURE, FORM, assets="/a")
+    assert '<p id="warning" role="alert">NotProven: the pointer &lt;lies&gt;</p>' in html

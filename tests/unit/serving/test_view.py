@@ -39,6 +39,15 @@ def test_a_ready_service_has_its_address_conditions_and_traffic() -> None:
     assert status["components"]["predictor"]["traffic"] == [traffic]
 
 
+def test_a_service_that_answers_while_its_pointer_does_not_prove_says_so() -> None:
+    degraded = replace(SERVICE, reason=Reason.NOT_PROVEN, message="the pointer lies")
+    status = inference_service(degraded, [revision(1, RevisionState.LIVE)], site_url="http://h")["status"]
+    found = {each["type"]: each for each in status["conditions"]}
+    assert found["Ready"]["status"] == "True"
+    proven = found["LivePointerProven"]
+    assert (proven["status"], proven["reason"], proven["message"]) == ("False", "NotProven", "the pointer lies")
+
+
 def test_an_unapproved_service_is_not_ready_and_says_why() -> None:
     waiting = replace(SERVICE, ready=False, reason=Reason.AWAITING_APPROVAL, message="open a review")
     status = inference_service(waiting, [], site_url="http://h")["status"]

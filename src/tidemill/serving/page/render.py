@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from tidemill.base.errors import NotFound
-from tidemill.serving.model import Form, FormField, Service
+from tidemill.serving.model import Form, FormField, Reason, Service
 from tidemill.serving.units import SAME, conversion
 
 FILES = {"service.js": "text/javascript", "service.css": "text/css"}
@@ -26,7 +26,7 @@ _PAGE = """<!doctype html>
 <body>
 <main>
 <h1>{title}</h1>
-<form id="prediction" data-url="{url}" data-token="{token}" {numbers} data-unit="{unit}">
+{warning}<form id="prediction" data-url="{url}" data-token="{token}" {numbers} data-unit="{unit}">
 {fields}
 <button type="submit">Predict</button>
 </form>
@@ -64,6 +64,7 @@ def service_page(
     url = f"{service.path}/v1/models/{service.name}:predict"
     return _PAGE.format(
         title=title,
+        warning=_warning(service),
         assets=escape(assets),
         url=escape(url),
         token=escape(token),
@@ -79,6 +80,12 @@ def page_file(name: str) -> tuple[bytes, str]:
     if name not in FILES:
         raise NotFound(f"there is no file {name[:80]!r}")
     return resources.files(__package__).joinpath(name).read_bytes(), FILES[name]
+
+
+def _warning(service: Service) -> str:
+    if service.reason not in (Reason.NOT_PROVEN, Reason.FAILED):
+        return ""
+    return f'<p id="warning" role="alert">{escape(service.reason.value)}: {escape(service.message)}</p>\n'
 
 
 def _columns(signature: dict[str, Any], columns: tuple[str, ...]) -> list[tuple[str, str]]:
