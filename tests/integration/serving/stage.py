@@ -40,11 +40,13 @@ class HandMovedSource:
         self._folder = folder
         self._versions: dict[str, Path] = {}
         self._live: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
         self.break_package = False
         self.recorded_offset = 0.0
 
     def add(self, version: str, model: Any) -> None:
-        """Make a version."""
+        """Make a version, or make it anew."""
+        shutil.rmtree(self._folder / version, ignore_errors=True)
         self._versions[version] = make_package(self._folder / version, model)
 
     def point(self, service: str, version: str) -> None:
@@ -62,7 +64,7 @@ class HandMovedSource:
         return Proven(
             namespace_id=service.namespace_id,
             model_version_id=model_version_id,
-            package_digest=f"package of {model_version_id}",
+            package_digest=self.digests.get(model_version_id, f"package of {model_version_id}"),
         )
 
     def prepare(self, version: Proven, folder: Path) -> Prepared:
@@ -119,10 +121,14 @@ class Stage:
         self.gateway = gateway
         self.source = HandMovedSource(folder)
         self.host = ProcessHost(Forker(folder / "zygotes.log"))
-        predictors = ProvenPredictors(site, self.source, self.host, log_socket=recorder_socket(site))
-        self.reconciler = Reconciler(site, self.source, predictors, gateway)
+        self.lead_anew()
         self.client = httpx.Client(base_url=url, timeout=30)
         self.url = url
+
+    def lead_anew(self) -> None:
+        """Another controller takes over: the predictors run on, and it remembers nothing."""
+        predictors = ProvenPredictors(self.site, self.source, self.host, log_socket=recorder_socket(self.site))
+        self.reconciler = Reconciler(self.site, self.source, predictors, self.gateway)
 
     def apply(self, name: str = "car", access: Access = Access.OPEN) -> Service:
         """Make a service."""

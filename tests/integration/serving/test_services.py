@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -29,6 +30,7 @@ from tidemill.serving import (
 )
 from tidemill.serving.gateway import ServiceRoute, Target
 from tidemill.serving.host import PredictorState
+from tidemill.serving.source import revision_folder
 
 
 def states(stage: Stage) -> list[str]:
@@ -307,3 +309,56 @@ def test_a_restarted_host_brings_the_live_and_the_previous_revision_back(stage: 
     assert stage.predict([1, 2]).json()["predictions"] == [6.0]
     assert len(stage.host.revisions()) == 2
     assert states(stage) == [RevisionState.STANDBY, RevisionState.LIVE]
+
+
+def test_a_damaged_package_is_unpacked_anew_for_a_predictor_that_dies(stage: Stage) -> None:
+    stage.source.add("v1", Linear(2))
+    stage.source.point("car", "v1")
+    stage.apply()
+    assert stage.reconcile().ready
+    (revision,) = stage.host.revisions()
+    folder = revision_folder(stage.site, revision) / "package"
+    (folder / "model.json").write_text("{}")
+    pid = stage.host.status(revision).pid
+    assert pid is not None
+    os.kill(pid, 9)
+    until(lambda: stage.host.status(revision).state is not PredictorState.READY)
+    assert "the predictor is being restarted" in _told_while(stage, "Loading")
+    until(lambda: stage.reconcile().ready)
+    assert stage.predict([1, 2]).json()["predictions"] == [6.0]
+
+
+def _told_while(stage: Stage, reason: str) -> str:
+    """The messages that the service has while it is brought back, all of them."""
+    told: list[str] = []
+    observe = stage.reconciler._observe
+
+    def listen(*given: Any, **named: Any) -> None:
+        if named["reason"].value == reason:
+            told.append(named["message"])
+        observe(*given, **named)
+
+    stage.reconciler._observe = listen  # type: ignore[method-assign]
+    stage.reconcile()
+    return "\n".join(told)
+
+
+def test_a_standby_with_another_package_is_found_out_by_asking_it_after_a_restart_of_the_controller(
+    stage: Stage,
+) -> None:
+    """The predictors outlive a controller: the next one believes what they say, not what stands in the rows."""
+    stage.apply()
+    for version, slope in (("v1", 2.0), ("v2", 3.0)):
+        stage.source.add(version, Linear(slope))
+        stage.source.point("car", version)
+        assert stage.reconcile().ready
+    pids = {revision: stage.host.status(revision).pid for revision in stage.host.revisions()}
+    stage.lead_anew()
+    assert stage.reconcile().ready
+    assert {revision: stage.host.status(revision).pid for revision in stage.host.revisions()} == pids
+    stage.source.add("v1", Linear(5))  # what the gate proves is another package than the one that runs
+    stage.source.digests["v1"] = "the package that was approved"
+    stage.lead_anew()
+    stage.source.point("car", "v1")
+    assert stage.reconcile().ready
+    assert stage.predict([1, 2]).json()["predictions"] == [15.0]
