@@ -111,14 +111,16 @@ def without_default_index(settings: PipSettings) -> PipSettings:
 
 
 def uv_variables(settings: PipSettings) -> dict[str, str]:
-    """The settings as uv's environment variables; in the environment, since addresses may hold passwords."""
+    """The settings as uv's environment variables; in the environment, since addresses may hold passwords.
+
+    `no_index` is not among them: uv knows only an option for it.
+    """
     variables = {
         "UV_DEFAULT_INDEX": settings.index_url or "",
         "UV_INDEX": " ".join(settings.extra_index_urls),
         "UV_FIND_LINKS": ",".join(settings.find_links),
         "UV_INSECURE_HOST": " ".join(_host(host) for host in settings.trusted_hosts),
         "UV_HTTP_TIMEOUT": settings.timeout_seconds or "",
-        "UV_NO_INDEX": "1" if settings.no_index else "",
         "SSL_CERT_FILE": settings.cert or "",
         "SSL_CLIENT_CERT": settings.client_cert or "",
         "ALL_PROXY": settings.proxy or "",

@@ -26,6 +26,11 @@ from tidemill.locks.pip_settings import (
 )
 
 TIMEOUT_SECONDS = 1_800
+SYSTEM_CERTIFICATES = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Ubuntu, Alpine
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Fedora, RHEL
+    Path("/etc/ssl/ca-bundle.pem"),  # SUSE
+)
 MAX_MESSAGE_LINES = 8
 _FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
 _NETWORK = re.compile(
@@ -96,11 +101,17 @@ def find_uv() -> str:
 
 
 def uv_environment(settings: PipSettings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of uv: the caller's less what points into its own Python, pip's settings below uv's own."""
+    """The environment of uv: the caller's less what points into its own Python, pip's settings below uv's own.
+
+    As pip does, it believes the certificates of the system, where a company puts its own.
+    """
+    believes_system = any(path.exists() for path in SYSTEM_CERTIFICATES)
     kept = {name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
     return {
         "UV_HTTP_RETRIES": "2",
         "UV_PYTHON_DOWNLOADS": "never",
+        # the newer and the older name of one setting
+        **({"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"} if believes_system else {}),
         **uv_variables(settings),
         **kept,
         **({"SSL_CERT_FILE": settings.cert} if settings.cert else {}),
@@ -113,7 +124,8 @@ def _call(arguments: Sequence[str], settings: PipSettings, stdin: str) -> str | 
     with tempfile.TemporaryDirectory(prefix="tidemill-uv-") as empty:  # no pyproject.toml or uv.toml of a project
         try:
             done = subprocess.run(
-                [find_uv(), *arguments],
+                # for this one uv has no variable
+                [find_uv(), *arguments, *(["--no-index"] if settings.no_index else [])],
                 input=stdin,
                 capture_output=True,
                 text=True,
@@ -140,6 +152,8 @@ def _pass_over(settings: PipSettings, address: str | None) -> PipSettings | None
     for extra in (*settings.extra_index_urls, *settings.find_links):
         if "://" in extra and _host(extra) == host:
             return without_extra(settings, extra)
+    if settings.no_index:  # what is left are folders: it was none of ours that did not answer
+        return None
     rest = without_default_index(settings)
     return None if rest.no_index and not rest.find_links else rest
 

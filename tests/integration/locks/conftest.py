@@ -49,6 +49,7 @@ def wheels(make_wheel: MakeWheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")  # nobody is there: what asks an index fails
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
     return tmp_path / "wheels"

@@ -103,7 +103,6 @@ def test_uv_gets_the_settings_under_its_own_names() -> None:
             client_cert="/me.pem",
             proxy="http://proxy:3128",
             timeout_seconds="9",
-            no_index=True,
         )
     )
     assert variables == {
@@ -112,7 +111,6 @@ def test_uv_gets_the_settings_under_its_own_names() -> None:
         "UV_FIND_LINKS": "/wheels,/more",
         "UV_INSECURE_HOST": "one two:8080",
         "UV_HTTP_TIMEOUT": "9",
-        "UV_NO_INDEX": "1",
         "SSL_CERT_FILE": "/ca.pem",
         "SSL_CLIENT_CERT": "/me.pem",
         "ALL_PROXY": "http://proxy:3128",

@@ -21,7 +21,14 @@ def fake_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "uv"
     monkeypatch.setattr(uv_module, "find_uv", lambda: str(path))
     monkeypatch.setattr(uv_module, "pip_files", lambda environ, prefix: [])
-    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "UV_INDEX", "UV_DEFAULT_INDEX"):
+    for name in (
+        "PIP_FIND_LINKS",
+        "PIP_EXTRA_INDEX_URL",
+        "PIP_INDEX_URL",
+        "UV_INDEX",
+        "UV_DEFAULT_INDEX",
+        "PIP_NO_INDEX",
+    ):
         monkeypatch.delenv(name, raising=False)
     return path
 
@@ -103,6 +110,34 @@ def test_what_uv_has_in_its_cache_is_used_when_nothing_answers(fake_uv: Path) ->
         """,
     )
     assert run_uv(["pip", "compile", "-"], indexes=Indexes(), stdin="", place="requirements") == "cached\n"
+
+
+def test_uv_is_told_by_an_option_that_there_is_no_index(fake_uv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    _answers(fake_uv, 'echo "$@"')
+    told = run_uv(["pip", "compile", "-"], indexes=Indexes(), stdin="", place="requirements")
+    assert told == "pip compile - --no-index\n"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("setting", ["PIP_NO_INDEX", "PIP_INDEX_URL"])
+def test_where_only_a_folder_of_links_is_left_a_dead_network_is_an_error(
+    fake_uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv(setting, "1")
+    error = _complaint(fake_uv, "Failed to fetch: https://elsewhere.example/x/ dns error", 2)
+    assert isinstance(error, Unavailable)
+    assert "elsewhere.example does not answer" in error.message
+
+
+def test_certificates_of_the_system_count_as_with_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = tmp_path / "ca.crt"
+    monkeypatch.setattr(uv_module, "SYSTEM_CERTIFICATES", (tmp_path / "elsewhere.crt", bundle))
+    assert "UV_SYSTEM_CERTS" not in uv_environment(PipSettings(), {}), "uv's own are better than none"
+    bundle.touch()
+    assert uv_environment(PipSettings(), {})["UV_SYSTEM_CERTS"] == "1"
+    assert uv_environment(PipSettings(), {"UV_SYSTEM_CERTS": "0"})["UV_SYSTEM_CERTS"] == "0"
 
 
 def test_uvs_own_settings_win_over_pips_and_our_python_does_not_leak() -> None:
