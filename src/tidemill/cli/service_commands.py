@@ -239,8 +239,10 @@ def _settled(context: Context, name: str) -> dict[str, Any]:
 def _until_live(context: Context, name: str, version_id: str) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        live = [each for each in _get(context, name)["revisions"] if each["state"] == "live"]
-        if any(each["model_version_id"] == version_id for each in live):
+        service = _get(context, name)
+        live = [each for each in service["revisions"] if each["state"] == "live"]
+        # a row alone says nothing: it answers when what is proven is what serves
+        if service["reason"] == "Serving" and any(each["model_version_id"] == version_id for each in live):
             return
         if time.monotonic() > deadline:
             raise Unavailable(f"{name} does not answer with it yet", remedy=f"tidemill service show {name}")

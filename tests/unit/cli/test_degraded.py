@@ -92,3 +92,16 @@ def test_status_names_the_services_that_somebody_must_look_after(
 ) -> None:
     found = up_commands._troubled(_context(service, monkeypatch))
     assert [each["name"] for each in found] == names
+
+
+def test_a_rollback_waits_for_what_is_proven_and_not_for_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+
+    def look(_context: object, _name: str) -> dict[str, Any]:
+        looks.append("look")
+        service = _service("NotProven" if len(looks) < 3 else "Serving")
+        return {**service, "revisions": [{"state": "live", "model_version_id": "v1"}]}
+
+    monkeypatch.setattr(service_commands, "_get", look)
+    service_commands._until_live(_context(None, monkeypatch), "fuel", "v1")
+    assert len(looks) == 3
