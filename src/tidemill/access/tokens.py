@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import os
 import secrets
+import unicodedata
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,15 +32,26 @@ def create_token(
 
     It is for the actor's namespace; who administers the default namespace administers the site, and may name another,
     which is made when it is missing. Raises `Forbidden` for who administers neither, `InvalidInput` for an empty
-    person, no role, or a name that no namespace can have.
+    person, letters of two alphabets in it, no role, or a name that no namespace can have.
     """
     actor.demand(Permission.ADMINISTER)
     namespace_id = actor.namespace_id if namespace is None else _other_namespace(site, actor, namespace)
     if not person.strip() or len(person) > 128 or not person.isprintable():
         raise InvalidInput("a token needs the name of a person", remedy="--person NAME, up to 128 printable characters")
+    if len(alphabets := _alphabets(person)) > 1:
+        raise InvalidInput(
+            f"{person!r} mixes {' and '.join(sorted(alphabets))} letters: it reads like another person's name",
+            remedy="write the name in one alphabet",
+        )
     if not roles:
         raise InvalidInput("a token needs a role", remedy="--role " + "|".join(role.value for role in Role))
     return store_token(site, namespace_id, person, roles, created_by=actor.person, valid_for=valid_for)
+
+
+def _alphabets(person: str) -> set[str]:
+    """Which of the alphabets with letters that look alike a name uses."""
+    found = {unicodedata.name(letter, "").partition(" ")[0] for letter in person if letter.isalpha()}
+    return found & {"LATIN", "CYRILLIC", "GREEK"}
 
 
 def _other_namespace(site: Site, actor: Actor, name: str) -> str:

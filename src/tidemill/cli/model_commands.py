@@ -119,13 +119,14 @@ def _demand_proof(reviews: list[dict[str, Any]]) -> None:
 def _print_origin(found: dict[str, Any], first: dict[str, object] | None = None) -> None:
     version, run = found["model_version"], found["run"]
     approved = found.get("review") or next((each for each in found["reviews"] if each["state"] == "approved"), None)
+    asked = approved or next(iter(found["reviews"]), None)
     approvers = ", ".join(f"{each['approver']} at {each['at'][:19]}" for each in (approved or {}).get("approvals", []))
     shown = {name: value for name, value in run["parameters"].items() if not name.startswith("data_")}
     print_fields(
         {
             **(first or {}),
             "version": f"{version['label']} ({short(version['package_digest'])}) by {version['author']}",
-            "review": "none" if approved is None else f"{approved['id']} ({approved['state']})",
+            "review": "none" if asked is None else f"{asked['id']} ({asked['state']})",
             "approver": approvers or "none",
             "run": f"{run['id']} by {run['author']}",
             "parameters": ", ".join(f"{name}={_value(value)}" for name, value in shown.items()) or "-",

@@ -16,6 +16,7 @@ from tidemill.cli.runs_commands import find_run
 from tidemill.project import Project, find_project, load_project
 from tidemill.project.requests import policy_json
 
+SHORT_DIGITS = 12
 ReviewArgument = Annotated[str, typer.Argument(metavar="REVIEW", help="The id of a review, or its last characters.")]
 
 
@@ -115,7 +116,8 @@ def approve(
     command: typer.Context,
     review: ReviewArgument,
     digest: Annotated[
-        str | None, typer.Option(help="The package that you looked at; what the review shows now when not given.")
+        str | None,
+        typer.Option(help="The package that you looked at, 12 digits at least; what the review shows when not given."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -125,7 +127,7 @@ def approve(
     """
     context = context_of(command)
     found = _find(context, review)
-    body = {"package_digest": digest or found["package_digest"]}
+    body = {"package_digest": whole_digest(digest, found["package_digest"])}
     decided = context.connection.post(f"/reviews/{found['id']}/approve", body)
     if as_json:
         print_json(decided)
@@ -134,6 +136,13 @@ def approve(
     say(f"approved {decided['model_version']} ({given} of {needed}); the review is {decided['state']}")
     if decided["state"] == "approved":
         note(f"it is loaded now; see it come up: tidemill service show {decided['service']}")
+
+
+def whole_digest(given: str | None, shown: str) -> str:
+    """The digest that was given; the review's own for none, and for its first digits as commands print them."""
+    digits = (given or "").removeprefix("sha256:")
+    is_short = len(digits) >= SHORT_DIGITS and shown.removeprefix("sha256:").startswith(digits)
+    return shown if given is None or is_short else given
 
 
 def reject(

@@ -49,6 +49,8 @@ def up(
     running = live_site(platform)
     if running is not None:
         say(f"already up at {running['url']}")
+        if port is not None and not _has_port(running["url"], port):
+            note(f"--port {port} is not taken: tidemill down, then up again")
         return
     if detach:
         _start_detached(platform, sys.argv[1:])
@@ -57,6 +59,7 @@ def up(
 
     def ready(url: str) -> None:
         say(f"tidemill is up at {url} (home {platform.home.path}); Ctrl-C stops it")
+        _note_other_port(platform, url)
         if sys.stdout.isatty():  # a link that signs in has no place in a log
             say(f"sign a browser in, once: {_sign_in_link(platform, url)}")
 
@@ -176,7 +179,18 @@ def _start_detached(platform: Platform, arguments: list[str]) -> None:
             )
         time.sleep(0.02)
     say(f"tidemill is up at {told['url']} (home {platform.home.path}); stop it with: tidemill down")
+    _note_other_port(platform, told["url"])
     say(f"sign a browser in, once: {_sign_in_link(platform, told['url'])}")
+
+
+def _has_port(url: str, port: int) -> bool:
+    return url.rpartition(":")[2] == str(port)
+
+
+def _note_other_port(platform: Platform, url: str) -> None:
+    wanted = platform.settings.number("port")
+    if wanted and not _has_port(url, wanted):
+        note(f"port {wanted} is busy: the site took the next free one")
 
 
 def _sign_in_link(platform: Platform, url: str) -> str:

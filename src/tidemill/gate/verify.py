@@ -117,7 +117,7 @@ def approved_in(
             problem = problem or found
     raise problem or Forbidden(
         f"{version.label} has no approved review for {service} in {environment}",
-        remedy=f"tidemill review open {version.label}",
+        remedy=f"tidemill review open {version.run_id}",
     )
 
 

@@ -64,7 +64,8 @@ def _entries(value: Any, spot: Spot) -> dict[str, Any]:
 
 def _field(value: Any, field: Field, spot: Spot) -> Any:
     if not _is_kind(value, field.kind):
-        raise spot.problem(f"should be {field.kind}, and is {_kind(value)}")
+        what = "not finite" if field.kind is Kind.NUMBER and isinstance(value, float) else _kind(value)
+        raise spot.problem(f"should be {field.kind}, and is {what}")
     if field.kind is Kind.ANY:
         return _plain(value, spot)
     if field.kind is Kind.LIST:

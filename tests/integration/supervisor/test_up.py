@@ -116,8 +116,10 @@ def test_a_busy_port_gives_the_next_free_one(shell: Shell) -> None:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         port = busy.getsockname()[1]
-        shell("up", "--detach", "--no-gateway", "--port", str(port))
+        told = shell("up", "--detach", "--no-gateway", "--port", str(port))
+        assert f"port {port} is busy" in told
         assert not shell.status()["url"].endswith(f":{port}")
+    assert f"--port {port} is not taken" in shell("up", "--detach", "--no-gateway", "--port", str(port))
 
 
 def test_an_address_that_is_not_ours_is_refused(shell: Shell) -> None:

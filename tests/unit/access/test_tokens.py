@@ -78,6 +78,18 @@ def test_a_token_of_another_namespace_cannot_be_seen_or_revoked(site: Site, peop
         revoke_token(site, stranger, token.id)
 
 
+@pytest.mark.parametrize("person", ["r\u043e\u043et", "\u0410da", "\u039ftto"])
+def test_a_name_that_reads_like_anothers_is_refused(site: Site, people: People, person: str) -> None:
+    with pytest.raises(InvalidInput, match="reads like another person's name"):
+        create_token(site, people.owner, person=person, roles=frozenset({Role.APPROVER}))
+
+
+@pytest.mark.parametrize("person", ["Željko Ć.", "Анна", "Ελένη", "李 Lei", "o'neill-2"])
+def test_a_name_in_one_alphabet_is_taken(site: Site, people: People, person: str) -> None:
+    token, _ = create_token(site, people.owner, person=person, roles=frozenset({Role.APPROVER}))
+    assert token.person == person
+
+
 @pytest.mark.parametrize("person", ["", "  ", "x" * 129, "a\nb"])
 def test_a_token_needs_a_printable_person(site: Site, people: People, person: str) -> None:
     with pytest.raises(InvalidInput):

@@ -69,7 +69,7 @@ def test_a_small_file_has_sensible_defaults(tmp_path: Path) -> None:
         ("[service]\nname = 3\n", 5, "service.name", "should be text, and is the number 3", None),
         ("[service]\nname = 'x'\naccess = 'opn'\n", 6, "service.access", "'opn' is not allowed", "'open'"),
         ("[service]\nname = 'x'\ntimeout_seconds = -1\n", 6, "service.timeout_seconds", "0 or more", None),
-        ("[service]\nname = 'x'\ntimeout_seconds = nan\n", 6, "service.timeout_seconds", "should be a number", None),
+        ("[service]\nname = 'x'\ntimeout_seconds = nan\n", 6, "service.timeout_seconds", "and is not finite", None),
         ("[model]\nname='m'\noutput='model'\nsample='a.b'", 6, "model.output", "task.output", None),
         ("[gate.thresholds.mae]\n", 4, "gate.thresholds.mae", "needs min or max", None),
         ("[gate.thresholds]\nmae = {min = 2, max = 1}\n", 5, "gate.thresholds.mae", "nothing passes", None),
