@@ -220,3 +220,25 @@ def test_a_damaged_package_is_unpacked_anew_and_its_message_is_told(bench: Bench
     assert bench.turn().ready
     assert [launch.revision_id for launch in bench.host.launches[started:]] == [live]
     assert routed(bench) == "digest of v2"
+
+
+def test_a_service_that_a_row_takes_out_of_its_gate_answers_on_as_before(bench: Bench) -> None:
+    bench.source.approved["evil"] = "digest of evil"
+    bench.source.live["fuel"] = "evil"
+    sql(bench, """UPDATE service SET spec=replace(spec, '"production"', '"development"')""")
+    service = look(bench)
+    assert routed(bench) == "digest of v2"
+    assert (service.reason, service.is_degraded) == (Reason.NOT_PROVEN, True)
+    assert "it belongs to production, and its row says development" in service.message
+
+
+def test_a_standby_that_is_restarted_from_a_damaged_package_is_unpacked_anew(bench: Bench) -> None:
+    standby = revision_id(bench, "v1")
+    bench.host.states[standby] = PredictorStatus(state=PredictorState.RESTARTING, restarts=2)
+    started = len(bench.host.launches)
+    look(bench)
+    assert len(bench.host.launches) == started, "it may only have died"
+    bench.source.damaged = True
+    look(bench)
+    assert [launch.revision_id for launch in bench.host.launches[started:]] == [standby]
+    assert bench.states()["v1"] is RevisionState.STANDBY

@@ -59,6 +59,7 @@ class Reconciler:
         self._switching = threading.Lock()
         self._routed: list[ServiceRoute] | None = None
         self._live: dict[str, str] = {}
+        self._environments: dict[str, str] = {}
         self._unproven_since: dict[str, datetime] = {}
         self._retries: dict[str, tuple[int, float]] = {}
         self._stopping: set[str] = set()
@@ -74,6 +75,7 @@ class Reconciler:
         milliseconds.
         """
         try:
+            self._demand_environment(service)
             wanted = self._source.wanted(service)
             if wanted is None:
                 self._want_nothing(service)
@@ -99,6 +101,16 @@ class Reconciler:
                 self._routed = routes
             self._live = {service.id: self._live[service.id] for service in services if service.id in self._live}
         self._sweep({service.id for service in services})
+
+    def _demand_environment(self, service: Service) -> None:
+        """No service leaves its environment, so that one that has a gate cannot become one without."""
+        known = self._environments.setdefault(service.id, service.spec.environment)
+        if known != service.spec.environment:
+            raise NotProven(
+                f"it belongs to {known}, and its row says {service.spec.environment}",
+                place=f"service {service.name}",
+                remedy="somebody changed the database: restore it from a backup, or delete the service with force",
+            )
 
     def _want_nothing(self, service: Service) -> None:
         if service.id not in self._live:
