@@ -8,7 +8,7 @@ import typer
 
 from tidemill.base.errors import Forbidden
 from tidemill.cli.context import JsonOption, context_of
-from tidemill.cli.output import ago, print_fields, print_json, print_table, say, short
+from tidemill.cli.output import ago, print_fields, print_json, print_table, short
 
 
 def add_to(app: typer.Typer) -> None:
@@ -131,14 +131,16 @@ def _print_origin(found: dict[str, Any], first: dict[str, object] | None = None)
             "run": f"{run['id']} by {run['author']}",
             "parameters": ", ".join(f"{name}={_value(value)}" for name, value in shown.items()) or "-",
             "metrics": _metrics(found["metrics"]),
-            **{f"data {path}": data_version for path, data_version in found["data_versions"].items()},
+            **{f"data {path}": _data(path, told) for path, told in found["data_versions"].items()},
             "commit": found["code_commit"] or "not committed",
             "lock": short(found["lock_digest"]),
             "spec": short(found["spec_digest"]),
         }
     )
-    if not found["data_versions"]:
-        say("its data has no version: tidemill data add FILE, then run again")
+
+
+def _data(path: str, version: str) -> str:
+    return f"{version[:19]}, no version: tidemill data add {path}" if version.startswith("sha256:") else version
 
 
 def _metrics(metrics: dict[str, float]) -> str:

@@ -23,13 +23,14 @@ def data_given(
 
 
 def version_behind(connection: Connection, namespace_id: str, uri: str) -> dict[str, str]:
-    """The path and the dataset version of the content that a URI names; empty when it was taken without a version.
+    """The path and the version of the content that a URI names: DVC's hash, else the `sha256:` digest of the bytes.
 
     An artifact of a task does not count, nor what a spec says of its importer: only data that was brought in itself.
     """
     if not uri.startswith(STORED):
         return {}
     source = artifact_by_id(connection, namespace_id, uri.removeprefix(STORED))
-    if source is None or source.run_id is not None or "data_version" not in source.metadata:
+    if source is None or source.run_id is not None or source.digest is None:
         return {}
-    return {str(source.metadata["path"]): str(source.metadata["data_version"])}
+    path = str(source.metadata.get("path", source.name))
+    return {path: str(source.metadata.get("data_version", source.digest))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from tidemill.engine.importing import STORED
 from tidemill.pipelines import Pipeline, load_pipeline
 from tidemill.registry.run_outputs import RunOutputs
 
+ROWS = b"a,b\n1,2\n"
 CHECKED = {"path": "rows.csv", "data_version": "md5:1", "git_commit": None, "dvc_file": "rows.csv.dvc"}
 
 
@@ -51,7 +53,7 @@ def _pipeline(metadata: Mapping[str, Any] | None = None) -> Pipeline:
 
 
 def _artifact(bench: Any, metadata: dict[str, Any], *, run_id: str | None = None) -> str:
-    content: Content = bench.blobs.put(b"a,b\n1,2\n")
+    content: Content = bench.blobs.put(ROWS)
     new = NewArtifact(name="rows.csv", type="system.Dataset", content=content, metadata=metadata, run_id=run_id)
     with bench.site.database.write() as connection:
         made = record_artifact(
@@ -74,12 +76,13 @@ def test_a_run_names_the_version_that_was_checked_whatever_was_said(bench: Any) 
 
 
 @pytest.mark.parametrize("metadata", [None, {"data_version": "md5:forged", "path": "rows.csv"}])
-def test_data_without_a_version_has_none_whatever_the_spec_says_of_it(
+def test_data_without_a_version_is_told_by_its_bytes_whatever_the_spec_says_of_it(
     bench: Any, metadata: dict[str, Any] | None
 ) -> None:
     uri = _artifact(bench, {"path": "rows.csv"})
     run = bench.run(_pipeline(metadata), parameters={"data": uri}, origin={"data": {"rows.csv": "md5:forged"}})
-    assert _versions(bench, run) == (None, {})
+    told = {"rows.csv": "sha256:" + hashlib.sha256(ROWS).hexdigest()}
+    assert _versions(bench, run) == (told, told)
 
 
 def test_what_a_step_wrote_of_its_output_is_no_data_version(bench: Any) -> None:
