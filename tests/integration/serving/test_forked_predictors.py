@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.integration.serving.launches import environment_of_a_site, launch_of,
 from tidemill.base.process import start_ticks
 from tidemill.serving.host import Forker, Launch, ProcessHost
 from tidemill.serving.host import zygote as zygote_module
+from tidemill.serving.host.forked import Forked
 
 STARTS_A_THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
 ENDS_ITS_PROCESS = "import os; os._exit(9)"
@@ -129,6 +132,21 @@ def test_a_predictor_that_is_stopped_before_it_is_forked_never_comes(host: Proce
     host.stop(launch.revision_id)
     assert host.revisions() == []
     assert not launch.heartbeat.exists()
+
+
+def test_what_was_to_end_before_it_began_is_killed_when_it_is_forked_and_not_spawned_when_it_is_not(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as listener, subprocess.Popen(["sleep", "600"]) as process:
+        forked, refused = (Forked(launch_of(tmp_path / name), listener) for name in ("forked", "refused"))
+        for each in (forked, refused):
+            each.terminate()
+        forked.began(process.pid)
+        assert process.wait(10) == -signal.SIGKILL
+        forked.ended(-signal.SIGKILL)
+        refused.spawn()
+    assert [forked.wait(0), refused.wait(0)] == [-signal.SIGKILL, -signal.SIGTERM]
+    assert refused.pid is None
 
 
 def test_a_model_that_does_not_load_does_not_harm_its_siblings(
