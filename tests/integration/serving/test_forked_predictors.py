@@ -142,7 +142,10 @@ def test_what_was_to_end_before_it_began_is_killed_when_it_is_forked_and_not_spa
         for each in (forked, refused):
             each.terminate()
         forked.began(process.pid)
-        assert process.wait(10) == -signal.SIGKILL
+        try:
+            assert process.wait(10) == -signal.SIGKILL
+        finally:
+            process.kill()
         forked.ended(-signal.SIGKILL)
         refused.spawn()
     assert [forked.wait(0), refused.wait(0)] == [-signal.SIGKILL, -signal.SIGTERM]
