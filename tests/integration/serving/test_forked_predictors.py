@@ -19,6 +19,7 @@ from tidemill.base.process import start_ticks
 from tidemill.serving.host import Forker, Launch, ProcessHost
 from tidemill.serving.host import zygote as zygote_module
 from tidemill.serving.host.forked import Forked
+from tidemill_runtime.fork import kernel
 
 STARTS_A_THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
 ENDS_ITS_PROCESS = "import os; os._exit(9)"
@@ -171,5 +172,4 @@ def test_nothing_is_left_when_the_host_has_closed(tmp_path: Path) -> None:
     host.close()
     assert start_ticks(zygote) is None
     assert start_ticks(pid) is None
-    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False)
-    assert str(zygote) not in told.stdout.split()
+    assert zygote not in kernel.children_of(os.getpid())
