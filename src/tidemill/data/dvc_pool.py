@@ -88,6 +88,8 @@ class DvcPool:
 
     def _lend(self, asked: Asked, folder: str, watched: socket.socket) -> _Place:
         while True:
+            if select.select([watched], [], [], 0)[0]:
+                raise GivenUp
             with self._changed:
                 if self._is_closing:
                     raise Unavailable("the site is stopping", remedy="try again when it has stopped, or is up again")
@@ -101,8 +103,6 @@ class DvcPool:
                 evicted.end()
             if place is not None:
                 return place
-            if select.select([watched], [], [], 0)[0]:
-                raise GivenUp
 
     def _free_place(self, key: tuple[object, ...], folder: str) -> tuple[_Place | None, DvcChild | None]:
         """A place for a request, None when it has to wait, and the child that gave way for it."""

@@ -86,9 +86,6 @@ def _answer(connection: socket.socket, pool: DvcPool) -> bytes:
 
 def _asked(connection: socket.socket) -> Asked:
     """The question of one who runs as the same user: its variables may hold secrets, and DVC acts for its caller."""
-    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    if user != os.getuid():
-        raise Forbidden("the site's DVC works for its owner only", remedy="run this as the user who started the site")
     connection.settimeout(_QUESTION_SECONDS)
     question = bytearray()
     while not question.endswith(b"\n"):
@@ -99,6 +96,9 @@ def _asked(connection: socket.socket) -> Asked:
         if len(question) > MAX_QUESTION_BYTES:
             raise InvalidInput(f"a question has at most {MAX_QUESTION_BYTES} bytes")
     connection.settimeout(None)
+    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if user != os.getuid():  # said only now: whoever is still sending would not hear it
+        raise Forbidden("the site's DVC works for its owner only", remedy="run this as the user who started the site")
     try:
         told: dict[str, Any] = json.loads(question)
         request, variables = told["request"], told["variables"]
