@@ -6,6 +6,8 @@ export TIDEMILL_PEER_KFP := $(CURDIR)/.peers/kfp
 export TIDEMILL_PEER_KSERVE := $(CURDIR)/.peers/kserve
 BIN := .venv/bin
 ARGS ?=
+# a file of tests is one worker's: what its tests share is made once
+WORKERS ?= -n 2 --dist loadfile
 
 .PHONY: help setup demo test fast lint bench soak wheel lock clean
 
@@ -22,11 +24,11 @@ demo: ## from a notebook to predictions; ARGS=--once stops the site at the end
 test: ## set-up, linters, contracts and all tests
 	@scripts/setup tests
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 fast: ## unit, structure and contract tests
 	@scripts/setup tests
-	@$(BIN)/python -m pytest tests/unit tests/structure tests/contract -q $(ARGS)
+	@$(BIN)/python -m pytest tests/unit tests/structure tests/contract -q $(WORKERS) $(ARGS)
 
 lint: ## ruff and mypy (the import contracts are a test)
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: .venv/bin/ruff format .'; exit 1; }

@@ -150,7 +150,7 @@ BUDGET_SECONDS = {
     "faults": 130,
     "acceptance": 280,
 }
-"""What each folder may take of the 14 minutes; printed beside what it took, never asserted."""
+"""What each folder may take in all workers together; printed beside what it took, never asserted."""
 
 _taken: dict[str, float] = {}
 
