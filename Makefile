@@ -6,8 +6,8 @@ export TIDEMILL_PEER_KFP := $(CURDIR)/.peers/kfp
 export TIDEMILL_PEER_KSERVE := $(CURDIR)/.peers/kserve
 BIN := .venv/bin
 ARGS ?=
-# a file of tests is one worker's: what its tests share is made once
-WORKERS ?= -n 2 --dist loadfile
+# a file of tests is one worker's: what its tests share is made once; the longest, the journeys, come first
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup demo test fast lint bench soak wheel lock clean
 
