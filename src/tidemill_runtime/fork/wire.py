@@ -26,7 +26,8 @@ def send_message(control: socket.socket, message: Dict[str, Any], descriptors: S
         return
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
     sent = control.sendmsg([data], rights)
-    control.sendall(data[sent:])
+    if sent < len(data):  # to send nothing would fail when the other side has read all and closed: it was told
+        control.sendall(data[sent:])
 
 
 class Reader:
