@@ -20,6 +20,7 @@ from tidemill.base.ids import Uuid7Ids
 from tidemill.base.migrate import migrate
 from tidemill.base.site import Site
 from tidemill.locks import Venv, ensure_tool
+from tidemill.platform import Platform
 
 
 @dataclass
@@ -88,6 +89,15 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     migrate(database, home)
     database.close()
     return home.database
+
+
+@pytest.fixture
+def platform(tmp_path: Path, migrated_database: Path) -> Iterator[Platform]:
+    """A platform on a home of its own."""
+    made = Platform(home=tmp_path / "home")
+    shutil.copyfile(migrated_database, made.home.database)
+    yield made
+    made.site.database.close()
 
 
 @pytest.fixture

@@ -16,30 +16,14 @@ from typing import Any
 import pytest
 from tests.acceptance.command_line import CommandLine, until
 from tests.faults.armed import Fault
+from tests.faults.searching import write_search
 from tests.processes import ended
 
 from tidemill.base.home import open_home
-from tidemill.engine.testing import Step, pipeline_of
 
 BEFORE_A_TRIAL = "tuning/advance.py:_start"
 LONG_AGO = "2001-01-01T00:00:00.000000Z"
 TRIALS = 3
-PROJECT = f"""
-[project]
-name = "search"
-pipeline = "search.json"
-
-[tuning]
-objective = "measure.loss"
-direction = "minimize"
-trials = {TRIALS}
-parallel = 1
-
-[tuning.space.alpha]
-type = "float"
-low = 0.0
-high = 1.0
-"""
 
 
 @pytest.fixture
@@ -53,12 +37,7 @@ def fault(tmp_path: Path) -> Fault:
 @pytest.fixture
 def tidemill(tmp_path: Path, fault: Fault) -> Iterator[CommandLine]:
     """A site without a gateway, in the folder of a project with a tuning; it is down afterwards."""
-    paths = ["{{$.inputs.parameters['alpha']}}", "{{$.outputs.parameters['loss'].output_file}}"]
-    command = ["sh", "-c", 'printf %s "$1" > "$2"', "sh", *paths]
-    step = Step(name="measure", command=command, inputs={"alpha": "$alpha"}, outputs={"loss": float})
-    pipeline = pipeline_of(step, name="search", parameters={"alpha": float})
-    (tmp_path / "search.json").write_text(json.dumps(pipeline.raw))
-    (tmp_path / "tidemill.toml").write_text(PROJECT)
+    write_search(tmp_path, trials=TRIALS, parallel=1)
     made = CommandLine(folder=tmp_path, home=tmp_path / "home", variables=fault.variables)
     made("up", "--detach", "--no-gateway", "--port", "0")
     yield made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -11,28 +10,12 @@ from contextlib import closing
 import pytest
 from tests.acceptance.command_line import CommandLine
 from tests.faults.armed import Fault
+from tests.faults.searching import write_search
 
 from tidemill.base.home import open_home
-from tidemill.engine.testing import Step, pipeline_of
 
 BEFORE_A_RUN = "engine/submit.py:submit_run"
 BEFORE_THE_ANSWER = "server/idempotency.py:_end"
-PROJECT = """
-[project]
-name = "search"
-pipeline = "search.json"
-
-[tuning]
-objective = "measure.loss"
-direction = "minimize"
-trials = 2
-parallel = 2
-
-[tuning.space.alpha]
-type = "float"
-low = 0.0
-high = 1.0
-"""
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +28,7 @@ def fault(tmp_path_factory: pytest.TempPathFactory) -> Fault:
 def tidemill(tmp_path_factory: pytest.TempPathFactory, fault: Fault) -> Iterator[CommandLine]:
     """A site without a gateway, in the folder of a project with a tuning; it is down afterwards."""
     folder = tmp_path_factory.mktemp("site")
-    paths = ["{{$.inputs.parameters['alpha']}}", "{{$.outputs.parameters['loss'].output_file}}"]
-    command = ["sh", "-c", 'printf %s "$1" > "$2"', "sh", *paths]
-    step = Step(name="measure", command=command, inputs={"alpha": "$alpha"}, outputs={"loss": float})
-    pipeline = pipeline_of(step, name="search", parameters={"alpha": float})
-    (folder / "search.json").write_text(json.dumps(pipeline.raw))
-    (folder / "tidemill.toml").write_text(PROJECT)
+    write_search(folder, trials=2, parallel=2)
     made = CommandLine(folder=folder, home=folder / "home", variables=fault.variables)
     made("up", "--detach", "--no-gateway", "--port", "0")
     yield made

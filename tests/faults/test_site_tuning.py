@@ -11,28 +11,10 @@ from typing import Any
 
 import pytest
 from tests.acceptance.command_line import CommandLine, until
-
-from tidemill.engine.testing import Step, pipeline_of
+from tests.faults.searching import write_search
 
 TRIALS = 6
 CLIENT_SECONDS = 90.0
-PROJECT = f"""
-[project]
-name = "search"
-pipeline = "search.json"
-
-[tuning]
-objective = "measure.loss"
-direction = "minimize"
-trials = {TRIALS}
-parallel = 2
-seed = 1
-
-[tuning.space.alpha]
-type = "float"
-low = 0.0
-high = 1.0
-"""
 MEASURE = """
 echo "$1" >> {effects}/started
 mkdir {effects}/slot-0 2>/dev/null || mkdir {effects}/slot-1 2>/dev/null ||
@@ -46,18 +28,7 @@ printf %s "$1" > "$2"
 @pytest.fixture
 def tidemill(tmp_path: Path) -> Iterator[CommandLine]:
     """A project with a tuning, and its site without a gateway; it is down afterwards."""
-    script = MEASURE.format(effects=tmp_path)
-    command = [
-        "sh",
-        "-c",
-        script,
-        "sh",
-        "{{$.inputs.parameters['alpha']}}",
-        "{{$.outputs.parameters['loss'].output_file}}",
-    ]
-    step = Step(name="measure", command=command, inputs={"alpha": "$alpha"}, outputs={"loss": float})
-    (tmp_path / "search.json").write_text(json.dumps(pipeline_of(step, name="search", parameters={"alpha": float}).raw))
-    (tmp_path / "tidemill.toml").write_text(PROJECT)
+    write_search(tmp_path, trials=TRIALS, parallel=2, script=MEASURE.format(effects=tmp_path))
     made = CommandLine(folder=tmp_path, home=tmp_path / "home")
     made("up", "--detach", "--no-gateway", "--port", "0")
     yield made

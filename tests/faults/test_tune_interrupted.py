@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -10,27 +9,11 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.command_line import CommandLine, until
+from tests.faults.searching import write_search
 
 from tidemill.base.process import start_ticks
-from tidemill.engine.testing import Step, pipeline_of
 
 TRIALS = 4
-PROJECT = f"""
-[project]
-name = "search"
-pipeline = "search.json"
-
-[tuning]
-objective = "measure.loss"
-direction = "minimize"
-trials = {TRIALS}
-parallel = 2
-
-[tuning.space.alpha]
-type = "float"
-low = 0.0
-high = 1.0
-"""
 MEASURE = """
 echo $$ >> {effects}/started
 mkdir {effects}/slot 2>/dev/null || while ! test -e {effects}/go; do sleep 0.02; done
@@ -42,12 +25,7 @@ printf %s "$1" > "$2"
 @pytest.fixture
 def tidemill(tmp_path: Path) -> CommandLine:
     """A project with a tuning, and a home without a site."""
-    paths = ["{{$.inputs.parameters['alpha']}}", "{{$.outputs.parameters['loss'].output_file}}"]
-    command = ["sh", "-c", MEASURE.format(effects=tmp_path), "sh", *paths]
-    step = Step(name="measure", command=command, inputs={"alpha": "$alpha"}, outputs={"loss": float})
-    pipeline = pipeline_of(step, name="search", parameters={"alpha": float})
-    (tmp_path / "search.json").write_text(json.dumps(pipeline.raw))
-    (tmp_path / "tidemill.toml").write_text(PROJECT)
+    write_search(tmp_path, trials=TRIALS, parallel=2, script=MEASURE.format(effects=tmp_path))
     return CommandLine(folder=tmp_path, home=tmp_path / "home")
 
 

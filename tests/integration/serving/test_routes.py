@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from starlette.testclient import TestClient
 
 from tidemill.access import Role, authenticate, create_token, local_token
 from tidemill.platform import Platform
 from tidemill.server.app import create_app
-
-
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    made = Platform(home=tmp_path / "home")
-    yield made
-    made.site.database.close()
 
 
 @pytest.fixture

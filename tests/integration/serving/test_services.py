@@ -338,7 +338,7 @@ def _told_while(stage: Stage, reason: str) -> str:
             told.append(named["message"])
         observe(*given, **named)
 
-    stage.reconciler._observe = listen  # type: ignore[method-assign]
+    stage.reconciler._observe = listen  # type: ignore[method-assign]  # heard in passing
     stage.reconcile()
     return "\n".join(told)
 

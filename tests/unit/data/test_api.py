@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,15 +30,6 @@ SEEN = SeenVersion(
     row_count=1,
     git_commit=None,
 )
-
-
-@pytest.fixture
-def platform(tmp_path: Path, migrated_database: Path) -> Iterator[Platform]:
-    """A platform on a home of its own."""
-    made = Platform(home=tmp_path / "home")
-    shutil.copyfile(migrated_database, made.home.database)
-    yield made
-    made.site.database.close()
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_nothing_is_signed_or_shown_as_fact_that_the_rows_merely_claim(site: Sit
     review = open_for(site, people.author, version)
     approve(site, people.approver, review.id, version.package_digest)
     assert trace_decision(site, people.viewer, version.label)["reviews"][0]["problem"] is None
-    assert evidence_files(site, people.viewer, review.id)
+    assert "decision.sig" in evidence_files(site, people.viewer, review.id)
     with site.database.write() as connection:
         connection.execute(text(forged))
     with pytest.raises(Forbidden):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,15 +19,6 @@ FUEL = {
     "service": {"name": "fuel", "title": "Fuel"},
 }
 PATH = "/api/v1/projects/fuel"
-
-
-@pytest.fixture
-def platform(tmp_path: Path, migrated_database: Path) -> Iterator[Platform]:
-    """A platform on a home of its own."""
-    made = Platform(home=tmp_path / "home")
-    shutil.copyfile(migrated_database, made.home.database)
-    yield made
-    made.site.database.close()
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,15 +17,6 @@ from tidemill.engine.testing import Step, pipeline_of
 from tidemill.platform import Platform
 from tidemill.server.app import OPEN_PATHS, create_app
 from tidemill.server.front_page import ADDRESSES
-
-
-@pytest.fixture
-def platform(tmp_path: Path, migrated_database: Path) -> Iterator[Platform]:
-    """A platform on a home of its own."""
-    made = Platform(home=tmp_path / "home")
-    shutil.copyfile(migrated_database, made.home.database)
-    yield made
-    made.site.database.close()
 
 
 @pytest.fixture
