@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -122,3 +123,18 @@ def test_a_degraded_service_says_so_on_its_page() -> None:
     degraded = replace(SERVICE, reason=Reason.NOT_PROVEN, message="the pointer <lies>")
     html = service_page(degraded, SIGNATURE, FORM, assets="/a")
     assert '<p id="warning" role="alert">NotProven: the pointer &lt;lies&gt;</p>' in html
+
+
+def _luminance(color: str) -> float:
+    """Relative luminance of `#rrggbb` (WCAG 2.2, definition of relative luminance)."""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(("theme", "paper"), [(1, "#ffffff"), (2, "#121212")], ids=["light", "dark"])
+def test_what_is_wrong_can_be_read_in_both_themes(theme: int, paper: str) -> None:
+    found = re.search(r"#warning \{ color: light-dark\((#\w{6}), (#\w{6})\)", page_file("service.css")[0].decode())
+    assert found is not None
+    lighter, darker = sorted((_luminance(found[theme]), _luminance(paper)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5, "WCAG AA"
