@@ -1,4 +1,4 @@
-"""The controller: one leader of a site that makes services follow their pointers and tunings go on."""
+"""The controller: one leader of a site that makes services follow their pointers and does the rounds."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from contextlib import suppress
 from datetime import timedelta
 
 from tidemill.base.ballast import Ballast
-from tidemill.base.errors import StorageFull, TidemillError, Unavailable
-from tidemill.base.leases import Lease, LeaseLost, fenced, release_lease, take_lease
-from tidemill.base.site import Site
-from tidemill.gate import run_pending_checks
+from tidemill.base.errors import StorageFull, Unavailable
+from tidemill.base.leases import Lease, fenced, release_lease, take_lease
 from tidemill.platform import Platform
 from tidemill.serving.gateway import gateway_place
 from tidemill.serving.serve import reconcile_until
 from tidemill.supervisor.leading import leading_reconciler
-from tidemill.tuning import advance_tunings
+from tidemill.supervisor.rounds import ROUNDS, go_round
 
 LEASE = timedelta(seconds=6)
 RENEW_SECONDS = 2.0
-ADVANCE_SECONDS = 0.2
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +55,7 @@ def _taken(platform: Platform, holder: str) -> Lease | None:
 def _lead(platform: Platform, lease: Lease, stop: threading.Event) -> None:
     site = fenced(platform.site, lease)
     ended = threading.Event()
-    threads = [threading.Thread(target=_advance, args=(site, ended), name="tunings")]
+    threads = [threading.Thread(target=go_round, args=(each, site, ended), name=each.name) for each in ROUNDS]
     if gateway_place(site).clusters.exists():
         work = (site, leading_reconciler(site), ended)
         threads.append(threading.Thread(target=reconcile_until, args=work, name="services"))
@@ -75,19 +72,3 @@ def _lead(platform: Platform, lease: Lease, stop: threading.Event) -> None:
         ended.set()
         for thread in threads:
             thread.join()
-
-
-def _advance(site: Site, ended: threading.Event) -> None:
-    has_checked = False
-    while not ended.wait(ADVANCE_SECONDS):
-        try:
-            advance_tunings(site)
-            # whoever opens a review runs its checks; what a crash cut off is taken up once, when the next one leads
-            if not has_checked:
-                run_pending_checks(site)
-                has_checked = True
-        except LeaseLost as problem:
-            log.warning("controller: %s", problem)
-            return
-        except (TidemillError, OSError) as problem:
-            log.warning("controller: %s", problem)

@@ -12,6 +12,7 @@ from tidemill.base.errors import StorageFull
 from tidemill.base.leases import take_lease
 from tidemill.base.site import Site
 from tidemill.supervisor import controller
+from tidemill.supervisor.rounds import Round, go_round
 
 
 class _Settings:
@@ -42,7 +43,9 @@ def test_a_lease_that_cannot_be_written_is_tried_again_and_one_lost_so_ends_what
 
     monkeypatch.setattr(controller, "take_lease", sometimes)
     monkeypatch.setattr(controller, "RENEW_SECONDS", 0.01)
-    monkeypatch.setattr(controller, "_advance", lambda _site, ended: led.append(ended.wait(60)))
+    waiting = Round(name="waiting", seconds=0.01, work=lambda _site: None)
+    monkeypatch.setattr(controller, "ROUNDS", (waiting,))
+    monkeypatch.setattr(controller, "go_round", lambda _round, _site, ended: led.append(ended.wait(60)))
     before = threading.active_count()
     platform: Any = _Platform(site)
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/tmp")
@@ -50,3 +53,18 @@ def test_a_lease_that_cannot_be_written_is_tried_again_and_one_lost_so_ends_what
     assert led == [True, True], "it led twice, and both times ended what it had begun"
     assert threading.active_count() == before
     assert Ballast(home=site.home).look().held_bytes == RELEASE_BYTES, "whoever has the loop keeps the ballast"
+
+
+def test_what_fails_is_tried_again_and_what_is_due_once_is_done_once(site: Site) -> None:
+    ended, tries = threading.Event(), []
+
+    def work(given: Site) -> None:
+        tries.append(given)
+        if len(tries) == 1:
+            raise StorageFull("the disk is full")
+
+    thread = threading.Thread(target=go_round, args=(Round(name="once", seconds=0, work=work), site, ended))
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert tries == [site, site]
