@@ -120,7 +120,7 @@ class AnyOrder(RuleBasedStateMachine):
             done = approve(self.site, self.actor(name, roles), review.id, digest)
         except REFUSALS:
             return
-        about = version_in(self.site, self.root.namespace_id, review.model_version_id)
+        about = version_in(self.site, self.root.namespace_id, review.model_version_id or "")
         assert digest == about.package_digest
         assert Role.APPROVER in roles
         assert name.casefold() not in {about.author.casefold(), about.run_author.casefold()}

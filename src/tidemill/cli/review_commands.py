@@ -12,6 +12,7 @@ import typer
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
+from tidemill.cli.pipeline_versions import pipeline_line, pipeline_run, print_difference
 from tidemill.cli.runs_commands import find_run
 from tidemill.project import Project, find_project, load_project
 from tidemill.project.requests import policy_json
@@ -41,26 +42,29 @@ def open_one(
     environment: Annotated[
         str | None, typer.Option(help="Where it shall be live; the service's own when not given.")
     ] = None,
+    pipeline: Annotated[
+        bool, typer.Option("--pipeline", help="Ask for the pipeline version alone, of a run or of a file.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask for a run's model to go live: package it, run the checks, wait for approvers.
 
-    Exit status 1 when a check fails. Examples: tidemill review open; tidemill review open 5f0c2a7b9d11
+    Exit status 1 when a check fails. Examples: tidemill review open; tidemill review open 5f0c2a7b9d11;
+    tidemill review open --pipeline; tidemill review open --pipeline pipeline.ipynb
     """
     context = context_of(command)
     project = current_project()
-    if project.model is None or project.service is None:
+    if project.service is None or (project.model is None and not pipeline):
         raise InvalidInput("a review needs the tables [model] and [service]", place=str(project.path))
-    run_id = find_run(context, run) if run else _candidate(context, project)
-    version = _register(context, project, run_id)
     where = environment or project.service.environment
-    body = {
-        "model_version": version["id"],
-        "environment": where,
-        "service": project.service.name,
-        "policy": policy_json(project, where),
-    }
-    review = context.connection.post("/reviews", body)
+    body = {"environment": where, "service": project.service.name, "policy": policy_json(project, where)}
+    if pipeline:
+        body["run_id"] = pipeline_run(context, project, run)
+        review = context.connection.post("/pipeline-reviews", body)
+    else:
+        run_id = find_run(context, run) if run else _candidate(context, project)
+        body["model_version"] = _register(context, project, run_id)["id"]
+        review = context.connection.post("/reviews", body)
     if as_json:
         print_json(review)
     else:
@@ -105,11 +109,14 @@ def show(command: typer.Context, review: ReviewArgument, as_json: JsonOption = F
 
     Example: tidemill review show 5f0c2a7b9d11
     """
-    found = _find(context_of(command), review)
+    context = context_of(command)
+    found = _find(context, review)
     if as_json:
         print_json(found)
         return
     _print(found)
+    if found["pipeline"] is not None and found["state"] == "open":
+        print_difference(context.connection.get(f"/reviews/{found['id']}/pipeline-difference"))
 
 
 def approve(
@@ -134,7 +141,7 @@ def approve(
         return
     given, needed = len(decided["approvals"]), decided["approvals_needed"]
     say(f"approved {decided['model_version']} ({given} of {needed}); the review is {decided['state']}")
-    if decided["state"] == "approved":
+    if decided["state"] == "approved" and decided["about"] == "model":
         note(f"it is loaded now; see it come up: tidemill service show {decided['service']}")
 
 
@@ -180,7 +187,7 @@ def evidence(
     """
     context = context_of(command)
     found = _find(context, review)
-    target = folder or Path(f"evidence-{found['model_version'].replace('@', '-')}")
+    target = folder or Path(f"evidence-{found['model_version'].replace('@', '-').replace(' ', '-')}")
     packed = context.connection.content(f"/reviews/{found['id']}/evidence")
     target.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
@@ -255,7 +262,8 @@ def _print(review: dict[str, Any]) -> None:
         {
             "review": review["id"],
             "version": f"{review['model_version']} for {review['service']} in {review['environment']}",
-            "package": review["package_digest"],
+            **({"package": review["package_digest"]} if review["about"] == "model" else {}),
+            **pipeline_line(review["pipeline"]),
             **({"policy": f"of {review['policy_source']}"} if review["policy_source"] else {}),
             "state": review["state"],
             "opened": f"by {review['opened_by']}, {ago(review['opened_at'])}",

@@ -61,6 +61,17 @@ class RunView(BaseModel):
     generation: int
 
 
+class RunQuery(BaseModel):
+    """Which runs are wanted, newest first."""
+
+    state: str | None = None
+    experiment: str | None = None
+    pipeline_name: str | None = None
+    spec_digest: str | None = None
+    page_size: int = Field(default=100, ge=1, le=1000)
+    page_token: str | None = None
+
+
 class RunPage(BaseModel):
     """A page of runs, newest first."""
 
@@ -178,15 +189,10 @@ def _reading_routes(router: APIRouter, site: Site) -> None:
     @router.get("")
     def listing(
         actor: Annotated[Actor, Depends(can_read)],
-        state: str | None = None,
-        experiment: str | None = None,
-        pipeline_name: str | None = None,
-        page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
-        page_token: str | None = None,
+        wanted: Annotated[RunQuery, Query()],
     ) -> RunPage:
-        asked = {"state": state, "experiment": experiment, "pipeline_name": pipeline_name}
-        filters = {key: value for key, value in asked.items() if value is not None}
-        page = list_runs(site, actor, filters=filters, page_size=page_size, page_token=page_token)
+        filters = wanted.model_dump(exclude={"page_size", "page_token"}, exclude_none=True)
+        page = list_runs(site, actor, filters=filters, page_size=wanted.page_size, page_token=wanted.page_token)
         return RunPage(items=[run_view(run) for run in page.items], next_page_token=page.next_page_token)
 
     @router.get("/{run_id}")

@@ -13,14 +13,18 @@ from starlette.responses import PlainTextResponse, Response
 
 from tidemill.access import Actor
 from tidemill.access.guard import can_approve, can_operate, can_read, can_write
+from tidemill.base.errors import NotFound
 from tidemill.base.paging import key_of, page_token
 from tidemill.base.site import Site
 from tidemill.gate.approve import approve
+from tidemill.gate.approved_pipeline import approved_pipeline
 from tidemill.gate.audit import read_audit, verify_audit
 from tidemill.gate.evidence import evidence_files
 from tidemill.gate.find import get_review, list_reviews
-from tidemill.gate.model import AuditEntry, Review, ReviewRequest, ReviewState
+from tidemill.gate.model import AuditEntry, PipelineReviewRequest, Review, ReviewRequest, ReviewState
+from tidemill.gate.open_pipeline_review import open_pipeline_review
 from tidemill.gate.open_review import open_review
+from tidemill.gate.pipeline_difference import pipeline_difference
 from tidemill.gate.policy import parse_policy
 from tidemill.gate.reject import reject, withdraw
 from tidemill.gate.rollback import rollback
@@ -47,8 +51,19 @@ class ReviewBody(BaseModel):
     policy: dict[str, Any] = Field(default_factory=dict)
 
 
+class PipelineReviewBody(BaseModel):
+    """A pipeline version to review alone, as a run had it; `policy` as in `tidemill.toml`, where none binds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run_id: str = Field(max_length=36)
+    environment: str = Field(default="production", max_length=63)
+    service: str = Field(max_length=63)
+    policy: dict[str, Any] = Field(default_factory=dict)
+
+
 class ApprovalBody(BaseModel):
-    """A yes to the package that the approver saw."""
+    """A yes to the package, or the pipeline version, that the approver saw."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -98,13 +113,48 @@ class ApprovalView(BaseModel):
     created_at: datetime
 
 
+class PipelineVersionView(BaseModel):
+    """What decided the code of a run; `data` are the files that it reads, whose versions may change."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    project: str
+    digest: str
+    spec_digest: str
+    run_id: str
+    author: str
+    locks: dict[str, str]
+    parameters: dict[str, Any]
+    data: list[str]
+
+
+class ApprovedPipelineView(BaseModel):
+    """The pipeline version that people approved last for a project and an environment."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    project: str
+    environment: str
+    spec_digest: str
+    run_id: str
+    review_id: str
+    approved_by: list[str]
+    approved_at: datetime
+    version: PipelineVersionView
+
+
 class ReviewView(BaseModel):
-    """A review."""
+    """A review; `about` says whether a model version asks, or a pipeline version alone.
+
+    `package_digest` is what an approval names: the digest of the package, or of the pipeline version.
+    """
 
     id: str
-    model_version_id: str
+    about: str
+    model_version_id: str | None
     model_version: str
     package_digest: str
+    pipeline: PipelineVersionView | None
     environment: str
     service: str
     state: str
@@ -174,6 +224,7 @@ def routes(site: Site) -> APIRouter:
     """The routes, below `/api/v1`."""
     router = APIRouter(tags=["gate"])
     _review_routes(router, site)
+    _pipeline_routes(router, site)
     _decision_routes(router, site)
     _proof_routes(router, site)
     return router
@@ -189,6 +240,16 @@ def _review_routes(router: APIRouter, site: Site) -> None:
             policy=parse_policy(body.policy),
         )
         return _view(open_review(site, actor, request))
+
+    @router.post("/pipeline-reviews", status_code=201)
+    def open_pipeline(body: PipelineReviewBody, actor: Writer) -> ReviewView:
+        request = PipelineReviewRequest(
+            run_id=body.run_id,
+            environment=body.environment,
+            service=body.service,
+            policy=parse_policy(body.policy),
+        )
+        return _view(open_pipeline_review(site, actor, request))
 
     @router.get("/reviews")
     def reviews(
@@ -206,6 +267,23 @@ def _review_routes(router: APIRouter, site: Site) -> None:
     @router.get("/reviews/{review_id}")
     def review(review_id: str, actor: Reader) -> ReviewView:
         return _view(get_review(site, actor, review_id))
+
+
+def _pipeline_routes(router: APIRouter, site: Site) -> None:
+    @router.get("/reviews/{review_id}/pipeline-difference")
+    def against_approved(review_id: str, actor: Reader) -> dict[str, Any]:
+        return pipeline_difference(site, actor, review_id)
+
+    @router.get("/approved-pipelines/{project}/{environment}")
+    def approved(project: str, environment: str, actor: Reader) -> ApprovedPipelineView:
+        with site.database.read() as connection:
+            found = approved_pipeline(connection, site, actor.namespace_id, project, environment)
+        if found is None:
+            raise NotFound(
+                f"no pipeline version of {project[:63]} is approved for {environment[:63]}",
+                remedy="tidemill review open --pipeline",
+            )
+        return ApprovedPipelineView.model_validate(found)
 
 
 def _decision_routes(router: APIRouter, site: Site) -> None:
@@ -262,9 +340,11 @@ def _proof_routes(router: APIRouter, site: Site) -> None:
 def _view(review: Review) -> ReviewView:
     return ReviewView(
         id=review.id,
+        about=review.subject.value,
         model_version_id=review.model_version_id,
         model_version=review.version_label,
         package_digest=review.package_digest,
+        pipeline=None if review.pipeline is None else PipelineVersionView.model_validate(review.pipeline),
         environment=review.environment,
         service=review.service,
         state=review.state.value,

@@ -10,6 +10,7 @@ from tidemill.base.errors import Conflict, Forbidden
 from tidemill.base.repeats import was_done
 from tidemill.base.site import Site
 from tidemill.gate import store
+from tidemill.gate.approved_pipeline import reviewed_version
 from tidemill.gate.bound import binding_policy
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import get_review, review_in
@@ -19,12 +20,13 @@ from tidemill.gate.record import record, record_refusal
 from tidemill.gate.signing import SigningKey, sign, signing_key
 from tidemill.gate.statements import approval_statement, checks_digest
 from tidemill.registry import ModelVersion, VersionState
-from tidemill.registry.find import read_version
 from tidemill.registry.pointer import locked_pointer
 
 
 def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Review:
-    """Approve an open review for the package of this digest; with enough approvals it passes and goes live at once.
+    """Approve an open review for the package, or the pipeline version, of this digest.
+
+    With enough approvals it passes, and a model version goes live at once.
 
     Raises `Forbidden` for somebody without the right to approve and for the authors of the version and its run,
     `Conflict` when the review is not open, a check has not passed, the digest is another one, the person approved
@@ -39,7 +41,7 @@ def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Re
             review = review_in(connection, actor.namespace_id, review_id, lock=True)
             # review, pointer, version: everybody who decides locks in this order
             locked_pointer(connection, actor.namespace_id, review.environment, review.service)
-            version = read_version(connection, actor.namespace_id, review.model_version_id)
+            version = reviewed_version(connection, review)
             _check_allowed(actor, review, version, package_digest)
             _check_policy_stands(connection, review)
             _keep(connection, site, key, actor, review, version)
@@ -50,10 +52,10 @@ def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Re
     return get_review(site, actor, review_id)
 
 
-def _check_allowed(actor: Actor, review: Review, version: ModelVersion, package_digest: str) -> None:
-    if is_author(actor.person, version):
+def _check_allowed(actor: Actor, review: Review, version: ModelVersion | None, package_digest: str) -> None:
+    if is_author(actor.person, review, version):
         raise Forbidden(
-            f"{actor.person} made {version.label} and may not approve it", remedy="ask another person to approve"
+            f"{actor.person} made {review.version_label} and may not approve it", remedy="ask another person to approve"
         )
     if review.state is not ReviewState.OPEN:
         raise Conflict(f"this review is {review.state}", remedy="tidemill review open asks for a new decision")
@@ -62,9 +64,10 @@ def _check_allowed(actor: Actor, review: Review, version: ModelVersion, package_
     if review.checks_state is CheckState.FAILED:
         failed = ", ".join(check.name for check in review.checks if check.state is CheckState.FAILED)
         raise Conflict(f"a check failed: {failed}", remedy=f"tidemill review show {review.id}")
-    if version.state is not VersionState.READY:
+    if version is not None and version.state is not VersionState.READY:
         raise Conflict(f"{version.label} is {version.state}")
-    if not package_digest == review.package_digest == version.package_digest:
+    subject_digest = review.package_digest if version is None else version.package_digest
+    if not package_digest == review.package_digest == subject_digest:
         raise Conflict(
             f"this review is about the package {review.package_digest}, not {package_digest[:80]}",
             remedy="look at the review again, and approve the digest that it shows",
@@ -83,7 +86,7 @@ def _check_policy_stands(connection: Connection, review: Review) -> None:
 
 
 def _keep(
-    connection: Connection, site: Site, key: SigningKey, actor: Actor, review: Review, version: ModelVersion
+    connection: Connection, site: Site, key: SigningKey, actor: Actor, review: Review, version: ModelVersion | None
 ) -> None:
     now = site.clock.now()
     approval = Approval(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -19,6 +20,19 @@ from tidemill.gate.store import audit_rows, head_rows
 GENESIS = "sha256:" + "0" * 64
 POINTER_MOVED = "pointer.moved"
 POINTER_TAMPERED = "pointer.tampered"
+PIPELINE_APPROVED = "pipeline.approved"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the head of the chain says besides its number: where each live pointer stands, which review's pipeline
+    version is the approved one.
+
+    Generations of pointers by `environment/service`, ids of reviews by `project/environment`.
+    """
+
+    pointers: Mapping[str, int] = field(default_factory=dict)
+    pipelines: Mapping[str, str] = field(default_factory=dict)
 
 
 def append_audit(connection: Connection, site: Site, key: SigningKey, actor: Actor, happening: Happening) -> AuditEntry:
@@ -27,7 +41,7 @@ def append_audit(connection: Connection, site: Site, key: SigningKey, actor: Act
     head = connection.execute(
         select(head_rows).where(head_rows.c.namespace_id == namespace_id).with_for_update()
     ).one_or_none()
-    pointers = {} if head is None else _signed_pointers(key.public, namespace_id, head)
+    standing = Standing() if head is None else _signed_standing(key.public, namespace_id, head)
     open_entry = AuditEntry(
         number=1 if head is None else head.number + 1,
         kind=happening.kind,
@@ -52,7 +66,7 @@ def append_audit(connection: Connection, site: Site, key: SigningKey, actor: Act
             **made,
         )
     )
-    signed = sign(key, _head_statement(namespace_id, entry.number, entry.digest, _moved(pointers, entry)))
+    signed = sign(key, _head_statement(namespace_id, entry.number, entry.digest, _after(standing, entry)))
     values = {"number": entry.number, "digest": entry.digest, "envelope": signed, "generation": entry.number}
     if head is None:
         connection.execute(insert(head_rows).values(namespace_id=namespace_id, **values, **made))
@@ -83,17 +97,17 @@ def verify_audit(site: Site, actor: Actor) -> int:
             raise _broken(1, "the chain has no head")
         return 0
     previous = GENESIS
-    pointers: dict[str, int] = {}
+    standing = Standing()
     for number, entry in enumerate(entries, start=1):
         if entry.number != number:
             raise _broken(number, "a line is missing")
         if entry.previous_digest != previous or entry.digest != _digest(namespace_id, entry):
             raise _broken(number, "a line was changed")
         previous = entry.digest
-        pointers = _moved(pointers, entry)
+        standing = _after(standing, entry)
     if (head.number, head.digest) != (len(entries), previous):
         raise _broken(len(entries) + 1, "lines at the end are missing or were added")
-    if _signed_pointers(public_key(site.home), namespace_id, head) != pointers:
+    if _signed_standing(public_key(site.home), namespace_id, head) != standing:
         raise _broken(head.number, "the signed head tells of other moves")
     return len(entries)
 
@@ -105,27 +119,52 @@ def signed_generation(
 
     Whoever sets the pointer back, and removes the rows of the later moves, cannot sign a head that says so.
     """
+    return _standing_in(connection, key, namespace_id).pointers.get(f"{environment}/{service}")
+
+
+def signed_pipeline(
+    connection: Connection, key: PublicKey, namespace_id: str, project: str, environment: str
+) -> str | None:
+    """The review whose pipeline version is the approved one, by the signed head of the chain; None when there is none.
+
+    Whoever removes the rows of that review does not bring an earlier one back.
+    """
+    return _standing_in(connection, key, namespace_id).pipelines.get(f"{project}/{environment}")
+
+
+def _standing_in(connection: Connection, key: PublicKey, namespace_id: str) -> Standing:
     head = connection.execute(select(head_rows).where(head_rows.c.namespace_id == namespace_id)).one_or_none()
-    return None if head is None else _signed_pointers(key, namespace_id, head).get(f"{environment}/{service}")
+    return Standing() if head is None else _signed_standing(key, namespace_id, head)
 
 
-def _signed_pointers(key: PublicKey, namespace_id: str, head: Any) -> dict[str, int]:
-    """The generations of the pointers in the signed head, which must be this head."""
+def _signed_standing(key: PublicKey, namespace_id: str, head: Any) -> Standing:
+    """What the signed head says, which must be this head."""
     found = verified_statement(key, head.envelope, place=f"audit head {head.number}")
-    pointers: dict[str, int] = dict(found.get("predicate", {}).get("pointers", {}))
-    if found != _head_statement(namespace_id, head.number, head.digest, pointers):
+    said = found.get("predicate", {})
+    standing = Standing(dict(said.get("pointers", {})), dict(said.get("pipelines", {})))
+    if found != _head_statement(namespace_id, head.number, head.digest, standing):
         raise _broken(head.number, "the signed head is another one")
-    return pointers
+    return standing
 
 
-def _moved(pointers: dict[str, int], entry: AuditEntry) -> dict[str, int]:
-    if entry.kind != POINTER_MOVED:
-        return pointers
-    return {**pointers, f"{entry.data['environment']}/{entry.data['service']}": entry.data["generation"]}
+def _after(standing: Standing, entry: AuditEntry) -> Standing:
+    data = entry.data
+    if entry.kind == POINTER_MOVED:
+        moved = {f"{data['environment']}/{data['service']}": data["generation"]}
+        return replace(standing, pointers={**standing.pointers, **moved})
+    if entry.kind == PIPELINE_APPROVED:
+        approved = {f"{data['project']}/{data['environment']}": entry.subject_id}
+        return replace(standing, pipelines={**standing.pipelines, **approved})
+    return standing
 
 
-def _head_statement(namespace_id: str, number: int, digest: str, pointers: dict[str, int]) -> dict[str, Any]:
-    predicate = {"namespace_id": namespace_id, "number": number, "pointers": pointers}
+def _head_statement(namespace_id: str, number: int, digest: str, standing: Standing) -> dict[str, Any]:
+    predicate = {
+        "namespace_id": namespace_id,
+        "number": number,
+        "pointers": dict(standing.pointers),
+        "pipelines": dict(standing.pipelines),
+    }
     return statement(subject="audit", digest=digest, kind="audit-head", predicate=predicate)
 
 

@@ -11,6 +11,7 @@ from tidemill.access import Actor
 from tidemill.base.errors import Conflict
 from tidemill.base.site import Site
 from tidemill.gate import store
+from tidemill.gate.approved_pipeline import reviewed_version, settle_pipeline
 from tidemill.gate.audit import POINTER_MOVED, POINTER_TAMPERED
 from tidemill.gate.find import review_in
 from tidemill.gate.model import CheckState, Closing, Happening, Review, ReviewState, check_review_transition
@@ -19,21 +20,21 @@ from tidemill.gate.signing import SigningKey, sign
 from tidemill.gate.statements import decision_statement, move_statement
 from tidemill.gate.verify import last_generation, prove_review, tampering_of
 from tidemill.registry import LivePointer, ModelVersion, MoveKind
-from tidemill.registry.find import read_version
 from tidemill.registry.pointer import Move, locked_pointer, move_pointer
 
 
 def decide_if_passed(connection: Connection, site: Site, key: SigningKey, actor: Actor, review_id: str) -> bool:
-    """Approve an open review that has its checks and approvals, and move the pointer; False when it has not.
+    """Approve an open review that has its checks and approvals; False when it has not.
 
-    In the caller's transaction. Raises `Forbidden` when a row of the review is not what was signed.
+    A model version goes live, and its pipeline version, or the one that was asked for alone, is the approved one. In
+    the caller's transaction. Raises `Forbidden` when a row of the review is not what was signed.
     """
     review = review_in(connection, actor.namespace_id, review_id, lock=True)
     enough = len(review.approvals) >= review.policy.approvals
     if review.state is not ReviewState.OPEN or review.checks_state is not CheckState.PASSED or not enough:
         return False
     locked_pointer(connection, actor.namespace_id, review.environment, review.service)
-    version = read_version(connection, actor.namespace_id, review.model_version_id)
+    version = reviewed_version(connection, review)
     approvers = prove_review(key.public, review, version)
     check_review_transition(review.state, ReviewState.APPROVED)
     now = site.clock.now()
@@ -43,7 +44,9 @@ def decide_if_passed(connection: Connection, site: Site, key: SigningKey, actor:
         raise Conflict("the review changed meanwhile", remedy="look at it again: tidemill review show")
     data = {"model_version": review.version_label, "package_digest": review.package_digest, "approvers": approvers}
     record(connection, site, key, actor, Happening("review.approved", review.id, data))
-    _promote(connection, site, key, actor, review, version)
+    settle_pipeline(connection, site, key, actor, review)
+    if version is not None:
+        _promote(connection, site, key, actor, review, version)
     return True
 
 

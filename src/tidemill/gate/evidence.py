@@ -13,7 +13,7 @@ from tidemill.access import Actor
 from tidemill.base.canonical import canonical_json, digest_bytes
 from tidemill.base.errors import Conflict, InvalidInput, StorageFull
 from tidemill.base.site import Site
-from tidemill.gate import store
+from tidemill.gate import rows
 from tidemill.gate.evidence_page import evidence_page
 from tidemill.gate.find import get_review
 from tidemill.gate.model import CheckState, Review, ReviewState
@@ -50,10 +50,10 @@ def evidence_files(site: Site, actor: Actor, review_id: str) -> dict[str, bytes]
     review = get_review(site, actor, review_id)
     if review.checks_state is CheckState.PENDING:
         raise Conflict("not every check has run yet", remedy=f"tidemill review show {review.id}")
-    version = get_version(site, actor, review.model_version_id)
+    version = None if review.model_version_id is None else get_version(site, actor, review.model_version_id)
     key = signing_key(site.home)
     with site.database.read() as connection:
-        decision = store.decision_of(connection, actor.namespace_id, review.id)
+        decision = rows.decision_of(connection, actor.namespace_id, review.id)
     prove_rows(key.public, review, version, decision)  # this site signs nothing that its rows merely claim
     document = _document(site, actor, review, version, decision)
     document["public_key_sha256"] = key.public.key_id
@@ -78,12 +78,17 @@ def evidence_files(site: Site, actor: Actor, review_id: str) -> dict[str, bytes]
 
 
 def _document(
-    site: Site, actor: Actor, review: Review, version: ModelVersion, decision: dict[str, Any] | None
+    site: Site, actor: Actor, review: Review, version: ModelVersion | None, decision: dict[str, Any] | None
 ) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "review": _facts(review),
-        "model_version": {**trace_version(site, actor, version.id), "version_digest": version_digest(version)},
+        "model_version": None
+        if version is None
+        else {**trace_version(site, actor, version.id), "version_digest": version_digest(version)},
+        "pipeline": None
+        if review.pipeline is None
+        else {**review.pipeline.to_json(), "pipeline_digest": review.pipeline.digest},
         "policy": review.policy.to_json(),
         "policy_digest": review.policy_digest,
         "checks": [
@@ -115,6 +120,9 @@ def _facts(review: Review) -> dict[str, Any]:
     return {
         "id": review.id,
         "namespace_id": review.namespace_id,
+        "about": review.subject.value,
+        "version": review.version_label,
+        "digest": review.package_digest,
         "environment": review.environment,
         "service": review.service,
         "state": review.state.value,
@@ -159,6 +167,7 @@ def _said(review: Review) -> list[str]:
         "review_id": review.id,
         "checks_digest": checks_digest(review.checks),
         "policy_digest": review.policy_digest,
+        **({} if review.pipeline is None else {"pipeline_digest": review.pipeline.digest}),
     }
     wanted: dict[str, dict[str, Any]] = {
         f"approval-{number}.pae": {**bound, "approver": approval.approver, "sha256": _hex(approval.package_digest)}
@@ -199,8 +208,8 @@ def _instructions(signed: list[str], said: list[str], key_id: str) -> bytes:
         *said,
         "",
         "A .pae file is the pre-authentication encoding of DSSE (https://github.com/secure-systems-lab/dsse): a short",
-        "header, then the signed document. Each approval names the digest of the model package, of the check results",
-        "and of the policy; the same digests stand in review.json.",
+        "header, then the signed document. Each approval names the digests of the model package, of the pipeline",
+        "version, of the check results and of the policy; the same digests stand in review.json.",
         "",
     ]
     return "\n".join(lines).encode()

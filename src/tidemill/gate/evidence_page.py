@@ -18,14 +18,15 @@ code,pre{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere;white-space
 
 def evidence_page(document: dict[str, Any]) -> str:
     """The document as HTML; every value is escaped, nothing is loaded from elsewhere."""
-    review, origin = document["review"], document["model_version"]
-    title = f"{origin['model_version']['label']} for {review['service']} in {review['environment']}: {review['state']}"
+    review, origin, pipeline = document["review"], document["model_version"], document["pipeline"]
+    title = f"{review['version']} for {review['service']} in {review['environment']}: {review['state']}"
     parts = [
         f'<h1 class="{_text(review["state"])}">{_text(title)}</h1>',
         _section("Review", _table(review)),
         _section("Approvals", _approvals(document["approvals"])),
         _section("Checks", "".join(_check(check) for check in document["checks"])),
-        _section("Model version", _table(_flat(origin))),
+        _section("Model version", _table(_flat(origin)) if origin else "<p>none: a pipeline version alone</p>"),
+        _section("Pipeline version", _table(pipeline) if pipeline else "<p>none: the run is of no project</p>"),
         _section("Policy", _table({**document["policy"], "digest": document["policy_digest"]})),
         _section("Live pointer", "".join(_table(move) for move in document["pointer_moves"]) or "<p>not moved</p>"),
         _section(

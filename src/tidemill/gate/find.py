@@ -8,7 +8,7 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import NotFound
 from tidemill.base.site import Site
-from tidemill.gate import store
+from tidemill.gate import rows
 from tidemill.gate.model import Review, ReviewState
 
 
@@ -30,14 +30,14 @@ def list_reviews(
 ) -> list[Review]:
     """Reviews, newest first, at most `limit`; `before` is the id of the last one seen."""
     actor.demand(Permission.READ)
-    wanted = store.ReviewFilter(states=states, model_version_id=model_version_id, before=before)
+    wanted = rows.ReviewFilter(states=states, model_version_id=model_version_id, before=before)
     with site.database.read() as connection:
-        return store.reviews_of(connection, actor.namespace_id, wanted, limit=limit)
+        return rows.reviews_of(connection, actor.namespace_id, wanted, limit=limit)
 
 
 def review_in(connection: Connection, namespace_id: str, review_id: str, *, lock: bool = False) -> Review:
     """The review in the caller's transaction; `lock` holds its row until that ends; `NotFound`."""
-    found = store.review_by_id(connection, namespace_id, review_id, lock=lock)
+    found = rows.review_by_id(connection, namespace_id, review_id, lock=lock)
     if found is None:
         raise NotFound(f"there is no review {review_id[:64]}", remedy="tidemill review list")
     return found

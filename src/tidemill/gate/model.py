@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from tidemill.base.errors import Conflict
+from tidemill.base.canonical import canonical_json, digest_json
+from tidemill.base.errors import Conflict, Forbidden
 from tidemill.gate.policy import Policy
 
 
@@ -46,6 +48,107 @@ class CheckState(StrEnum):
     PENDING = "pending"  # not run yet, or cut off by a crash: it will run again
     PASSED = "passed"
     FAILED = "failed"
+
+
+class Subject(StrEnum):
+    """What a review is about."""
+
+    MODEL = "model"  # a model version that asks to go live; people approve the pipeline version of its run with it
+    PIPELINE = "pipeline"  # a pipeline version alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineVersion:
+    """What decides the code of a run: the spec, the locks of its steps, the parameters that are not data.
+
+    `run_id` is the run that all of it was taken from, `author` who submitted that. `locks` are lock digests by a step's
+    path (`loop/train` for each pass of a loop), `data` the paths of the data files that it reads, whose versions may
+    change.
+    """
+
+    project: str
+    spec_digest: str
+    run_id: str
+    author: str
+    locks: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    data: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The pipeline version as it is stored and digested."""
+        return {
+            "schema_version": 1,
+            "project": self.project,
+            "spec_digest": self.spec_digest,
+            "run_id": self.run_id,
+            "author": self.author,
+            "locks": dict(self.locks),
+            "parameters": dict(self.parameters),
+            "data": list(self.data),
+        }
+
+    @property
+    def digest(self) -> str:
+        """The digest of the stored form."""
+        return digest_json(self.to_json())
+
+    def departures(self, other: PipelineVersion) -> list[str]:
+        """In words, why `other` is not this pipeline version; empty when it is.
+
+        A step that `other` did not run (a condition was false) is no departure, one that only `other` ran is.
+        """
+        found = []
+        if other.project != self.project:
+            found.append(f"it is of the project {other.project}")
+        if other.spec_digest != self.spec_digest:
+            found.append("its spec is another one")
+        steps = sorted(path for path, lock in other.locks.items() if self.locks.get(path) != lock)
+        if steps:
+            found.append(f"another lock at {', '.join(steps)}")
+        names = sorted(
+            name
+            for name in {*self.parameters, *other.parameters}
+            if _value_at(self.parameters, name) != _value_at(other.parameters, name)
+        )
+        if names:
+            found.append(f"other values of {', '.join(names)}")
+        if set(other.data) != set(self.data):
+            found.append("it reads other data files")
+        return found
+
+
+def _value_at(values: Mapping[str, Any], name: str) -> str | None:
+    """A value as its canonical JSON, so that 1, 1.0 and true are three; None where there is none."""
+    return canonical_json(values[name]).decode() if name in values else None
+
+
+def read_pipeline_version(stored: Any) -> PipelineVersion | None:
+    """The pipeline version in a JSON column; `Forbidden` when it is none that the gate wrote."""
+    if stored is None:
+        return None
+    fields = ("project", "spec_digest", "run_id", "author", "locks", "parameters", "data")
+    if not isinstance(stored, dict) or set(stored) != {"schema_version", *fields} or stored["schema_version"] != 1:
+        raise Forbidden("the stored pipeline version is none", remedy="restore the database from a backup")
+    return PipelineVersion(**{**{name: stored[name] for name in fields}, "data": tuple(stored["data"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedPipeline:
+    """The pipeline version that people approved last for a project and an environment, proven from the signatures.
+
+    `run_id` is the run that it was taken from, `parameters` those that a run of it has beside its data. `approved_by`
+    is empty only where the policy of an ungated environment asks for nobody.
+    """
+
+    project: str
+    environment: str
+    spec_digest: str
+    run_id: str
+    parameters: Mapping[str, Any]
+    review_id: str
+    approved_by: tuple[str, ...]
+    approved_at: datetime
+    version: PipelineVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +196,28 @@ class ReviewRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
-    """The request to let a model version pass the gate, with its checks and approvals.
+class PipelineReviewRequest:
+    """A pipeline version, as a run of a project had it, that asks to be the approved one of an environment."""
 
-    `policy_source` says what made the policy binding, "" for one that came with the request.
+    run_id: str
+    environment: str
+    service: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """The request to let a model version, or a pipeline version alone, pass the gate, with its checks and approvals.
+
+    `package_digest` is the digest that is approved: of the package, or of the pipeline version. `pipeline` is the
+    pipeline version that is approved with it, None for a run of no project. `policy_source` says what made the policy
+    binding, "" for one that came with the request.
     """
 
     id: str
     namespace_id: str
-    model_version_id: str
+    subject: Subject
+    model_version_id: str | None
     version_label: str
     package_digest: str
     environment: str
@@ -117,6 +233,7 @@ class Review:
     closed_by: str | None
     closed_at: datetime | None
     generation: int
+    pipeline: PipelineVersion | None = None
     policy_source: str = ""
 
     @property

@@ -67,10 +67,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundPolicy:
-    """A policy, and what says that it holds: `project fuel, generation 3`; "" for the one that a review brought."""
+    """A policy, and what says that it holds: `project fuel, generation 3`; "" for the one that a review brought.
+
+    `project` is the project whose service it holds for, "" where no project was applied.
+    """
 
     policy: Policy
     source: str = ""
+    project: str = ""
 
 
 def _plain(value: Any) -> Any:

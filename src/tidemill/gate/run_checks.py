@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from tidemill.access import Actor, Role
 from tidemill.base.canonical import canonical_json
 from tidemill.base.errors import StorageFull, TidemillError, Unavailable
 from tidemill.base.events import append_event
 from tidemill.base.site import Site
-from tidemill.gate import store
+from tidemill.gate import rows, store
+from tidemill.gate.check_pipeline import check_pipeline
 from tidemill.gate.checks import Check, CheckContext, find_checks
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import review_in
@@ -28,19 +30,8 @@ def run_checks(site: Site, namespace_id: str, review_id: str, *, checks: Mapping
         review = review_in(connection, namespace_id, review_id)
     if review.state is not ReviewState.OPEN:
         return
-    usable = find_checks(review.policy) if checks is None else checks
-    version = version_in(site, namespace_id, review.model_version_id)
-    context = CheckContext(
-        site=site,
-        version=version,
-        policy=review.policy,
-        environment=review.environment,
-        service=review.service,
-        outputs=RunOutputs(site, namespace_id, version.run_id),
-    )
-    for check in review.checks:
-        if check.state is CheckState.PENDING:
-            _keep(site, review, check.name, _result(usable[check.name], context))
+    for name, work in _due(site, review, checks):
+        _keep(site, review, name, _result(work))
     if review.policy.approvals == 0:
         opener = Actor(person=review.opened_by, namespace_id=namespace_id, roles=frozenset({Role.VIEWER}))
         key = signing_key(site.home)
@@ -48,18 +39,43 @@ def run_checks(site: Site, namespace_id: str, review_id: str, *, checks: Mapping
             decide_if_passed(connection, site, key, opener, review_id)
 
 
+def _due(
+    site: Site, review: Review, checks: Mapping[str, Check] | None
+) -> Iterator[tuple[str, Callable[[], CheckResult]]]:
+    """The pending checks by name, each with what it does."""
+    pending = [check.name for check in review.checks if check.state is CheckState.PENDING]
+    if review.model_version_id is None:
+        wanted = review.pipeline
+        assert wanted is not None  # a review is about one of both
+        for name in pending:
+            yield name, partial(check_pipeline, site, review.namespace_id, wanted, review.environment)
+        return
+    usable = find_checks(review.policy) if checks is None else checks
+    version = version_in(site, review.namespace_id, review.model_version_id)
+    context = CheckContext(
+        site=site,
+        version=version,
+        policy=review.policy,
+        environment=review.environment,
+        service=review.service,
+        outputs=RunOutputs(site, review.namespace_id, version.run_id),
+    )
+    for name in pending:
+        yield name, partial(usable[name].run, context)
+
+
 def run_pending_checks(site: Site) -> int:
     """Run the checks that a crash or a fault of the site left pending; how many reviews were looked at."""
     with site.database.read() as connection:
-        waiting = store.reviews_to_check(connection)
+        waiting = rows.reviews_to_check(connection)
     for namespace_id, review_id in waiting:
         run_checks(site, namespace_id, review_id)
     return len(waiting)
 
 
-def _result(check: Check, context: CheckContext) -> CheckResult:
+def _result(work: Callable[[], CheckResult]) -> CheckResult:
     try:
-        result = check.run(context)
+        result = work()
         canonical_json(result.evidence)
     except (StorageFull, Unavailable) as problem:
         return CheckResult(state=CheckState.PENDING, summary=f"will be tried again: {problem.message}", evidence={})

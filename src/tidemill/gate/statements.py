@@ -43,21 +43,26 @@ def version_digest(version: ModelVersion) -> str:
     )
 
 
-def approval_statement(review: Review, version: ModelVersion, approver: str, at: datetime) -> dict[str, Any]:
-    """One person approves this package, these check results and this policy, for this review."""
+def approval_statement(review: Review, version: ModelVersion | None, approver: str, at: datetime) -> dict[str, Any]:
+    """One person approves this package or pipeline version, these check results and this policy, for this review.
+
+    `version` is None for a review of a pipeline version alone.
+    """
     return statement(
-        subject=version.label,
-        digest=version.package_digest,
+        subject=review.version_label,
+        digest=review.package_digest,
         kind="approval",
         predicate={**_bound(review, version), "approver": approver, "approved_at": at.isoformat()},
     )
 
 
-def decision_statement(review: Review, version: ModelVersion, approvers: list[str], at: datetime) -> dict[str, Any]:
+def decision_statement(
+    review: Review, version: ModelVersion | None, approvers: list[str], at: datetime
+) -> dict[str, Any]:
     """The review passed with these approvals."""
     return statement(
-        subject=version.label,
-        digest=version.package_digest,
+        subject=review.version_label,
+        digest=review.package_digest,
         kind="decision",
         predicate={**_bound(review, version), "approvers": sorted(approvers), "decided_at": at.isoformat()},
     )
@@ -89,14 +94,19 @@ def move_statement(
     )
 
 
-def _bound(review: Review, version: ModelVersion) -> dict[str, Any]:
+def _bound(review: Review, version: ModelVersion | None) -> dict[str, Any]:
+    pipeline = review.pipeline
     return {
+        "about": review.subject.value,
         "review_id": review.id,
         "namespace_id": review.namespace_id,
         "environment": review.environment,
         "service": review.service,
-        "model_version_id": version.id,
-        "version_digest": version_digest(version),
+        "model_version_id": None if version is None else version.id,
+        "version_digest": None if version is None else version_digest(version),
+        "project": None if pipeline is None else pipeline.project,
+        "spec_digest": None if pipeline is None else pipeline.spec_digest,
+        "pipeline_digest": None if pipeline is None else pipeline.digest,
         "checks_digest": checks_digest(review.checks),
         "policy_digest": review.policy_digest,
     }

@@ -7,7 +7,7 @@ from typing import Any
 from tidemill.access import Actor
 from tidemill.base.errors import Forbidden
 from tidemill.base.site import Site
-from tidemill.gate import store
+from tidemill.gate import rows
 from tidemill.gate.model import Review, ReviewState
 from tidemill.gate.signing import public_key
 from tidemill.gate.verify import prove_rows
@@ -22,10 +22,10 @@ def trace_decision(site: Site, actor: Actor, reference: str) -> dict[str, Any]:
     """
     version = get_version(site, actor, reference)
     with site.database.read() as connection:
-        wanted = store.ReviewFilter(model_version_id=version.id)
+        wanted = rows.ReviewFilter(model_version_id=version.id)
         reviews = [
-            (review, store.decision_of(connection, actor.namespace_id, review.id))
-            for review in store.reviews_of(connection, actor.namespace_id, wanted, limit=100)
+            (review, rows.decision_of(connection, actor.namespace_id, review.id))
+            for review in rows.reviews_of(connection, actor.namespace_id, wanted, limit=100)
         ]
     told = [{**_review(review), "problem": problem_of(site, review, version, decision)} for review, decision in reviews]
     return {**trace_version(site, actor, version.id), "reviews": told}
@@ -51,6 +51,13 @@ def _review(review: Review) -> dict[str, Any]:
         "opened_by": review.opened_by,
         "closed_at": None if review.closed_at is None else review.closed_at.isoformat(),
         "policy_digest": review.policy_digest,
+        "pipeline": None
+        if review.pipeline is None
+        else {
+            "project": review.pipeline.project,
+            "digest": review.pipeline.digest,
+            "spec_digest": review.pipeline.spec_digest,
+        },
         "approvals": [
             {"approver": approval.approver, "at": approval.created_at.isoformat()} for approval in review.approvals
         ],

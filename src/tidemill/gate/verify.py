@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 
 from tidemill.base.canonical import digest_json
 from tidemill.base.errors import Forbidden, NotFound, TidemillError
 from tidemill.base.site import Site
-from tidemill.gate import store
+from tidemill.gate import rows
 from tidemill.gate.audit import signed_generation
 from tidemill.gate.checks import required_checks
-from tidemill.gate.model import Approval, ApprovedVersion, CheckState, Review, ReviewState
+from tidemill.gate.model import Approval, ApprovedVersion, CheckState, Review, ReviewState, Subject
 from tidemill.gate.people import is_author, person_key
 from tidemill.gate.signing import PublicKey, is_key_made, public_key, verified_statement
 from tidemill.gate.statements import approval_statement, checks_digest, decision_statement, move_statement
@@ -44,7 +46,7 @@ def verify_live(site: Site, namespace_id: str, *, environment: str, service: str
             not is_key_made(site.home)
             and (
                 live_pointer_in(connection, namespace_id, environment, service)
-                or store.last_signed_move(connection, namespace_id, environment, service)
+                or rows.last_signed_move(connection, namespace_id, environment, service)
             )
             is None
         ):
@@ -57,7 +59,7 @@ def live_in(
 ) -> ApprovedVersion | None:
     """`verify_live` in the caller's transaction."""
     pointer = live_pointer_in(connection, namespace_id, environment, service)
-    signed = store.last_signed_move(connection, namespace_id, environment, service)
+    signed = rows.last_signed_move(connection, namespace_id, environment, service)
     generation = signed_generation(connection, key, namespace_id, environment, service)
     place = f"live pointer of {service} in {environment}"
     if pointer is None and signed is None and generation is None:
@@ -96,7 +98,7 @@ def tampering_of(
 
 def last_generation(connection: Connection, key: PublicKey, namespace_id: str, environment: str, service: str) -> int:
     """The last generation that the gate signed for a pointer, in a move or in the head of the audit chain."""
-    signed = store.last_signed_move(connection, namespace_id, environment, service)
+    signed = rows.last_signed_move(connection, namespace_id, environment, service)
     told = signed_generation(connection, key, namespace_id, environment, service)
     return max(0 if signed is None else signed[0], told or 0)
 
@@ -105,13 +107,13 @@ def approved_in(
     connection: Connection, key: PublicKey, version: ModelVersion, *, environment: str, service: str
 ) -> ApprovedVersion:
     """`verify_approval` in the caller's transaction: the newest approved review that holds."""
-    wanted = store.ReviewFilter(
+    wanted = rows.ReviewFilter(
         states=(ReviewState.APPROVED,), environment=environment, service=service, model_version_id=version.id
     )
     problem: Forbidden | None = None
-    for review in store.reviews_of(connection, version.namespace_id, wanted):
+    for review in rows.reviews_of(connection, version.namespace_id, wanted):
         try:
-            decision = store.decision_of(connection, version.namespace_id, review.id)
+            decision = rows.decision_of(connection, version.namespace_id, review.id)
             return _proven(key, review, version, decision)
         except Forbidden as found:
             problem = problem or found
@@ -121,7 +123,7 @@ def approved_in(
     )
 
 
-def prove_review(key: PublicKey, review: Review, version: ModelVersion) -> list[str]:
+def prove_review(key: PublicKey, review: Review, version: ModelVersion | None) -> list[str]:
     """The approvers, when every row of the review is as it was when each approval was signed; `Forbidden` else."""
     place = f"review {review.id}"
     _prove_subject(review, version)
@@ -136,13 +138,13 @@ def prove_review(key: PublicKey, review: Review, version: ModelVersion) -> list[
     return approvers
 
 
-def prove_rows(key: PublicKey, review: Review, version: ModelVersion, decision: object) -> None:
+def prove_rows(key: PublicKey, review: Review, version: ModelVersion | None, decision: object) -> None:
     """Prove what the rows of a review say, in whatever state it is: its approvals and its decision are those signed.
 
     Raises `Forbidden` that says what does not hold.
     """
     if review.state is ReviewState.APPROVED:
-        _proven(key, review, version, decision)
+        prove_decision(key, review, version, decision)
         return
     if decision is not None:
         raise Forbidden(f"it is {review.state} and has a decision", place=f"review {review.id}", remedy=_RESTORE)
@@ -151,32 +153,47 @@ def prove_rows(key: PublicKey, review: Review, version: ModelVersion, decision: 
         _prove_approval(key, review, version, approval)
 
 
-def _prove_subject(review: Review, version: ModelVersion) -> None:
+def _prove_subject(review: Review, version: ModelVersion | None) -> None:
     place = f"review {review.id}"
-    if review.package_digest != version.package_digest or review.model_version_id != version.id:
+    if not _is_subject(review, version):
         raise Forbidden("the review is about another package", place=place, remedy=_RESTORE)
     if digest_json(review.policy.to_json()) != review.policy_digest:
         raise Forbidden("the policy was changed after the review was opened", place=place, remedy=_RESTORE)
-    if tuple(check.name for check in review.checks) != required_checks(review.policy):
+    if tuple(check.name for check in review.checks) != required_checks(review.policy, review.subject):
         raise Forbidden("the checks are not those of the policy", place=place, remedy=_RESTORE)
 
 
-def _prove_approval(key: PublicKey, review: Review, version: ModelVersion, approval: Approval) -> None:
+def _is_subject(review: Review, version: ModelVersion | None) -> bool:
+    pipeline = review.pipeline
+    if version is None:
+        about_pipeline = review.subject is Subject.PIPELINE and review.model_version_id is None
+        return about_pipeline and pipeline is not None and review.package_digest == pipeline.digest
+    named = (review.subject, review.model_version_id, review.package_digest)
+    if named != (Subject.MODEL, version.id, version.package_digest):
+        return False
+    made_by = (version.spec_digest, version.run_id, version.run_author)
+    return pipeline is None or (pipeline.spec_digest, pipeline.run_id, pipeline.author) == made_by
+
+
+def _prove_approval(key: PublicKey, review: Review, version: ModelVersion | None, approval: Approval) -> None:
     where = f"review {review.id}, approval of {approval.approver}"
     signed = verified_statement(key, approval.envelope, place=where)
     if signed != approval_statement(review, version, approval.approver, approval.created_at):
         raise Forbidden("what was approved is not what stands here now", place=where, remedy=_RESTORE)
     if (approval.package_digest, approval.checks_digest, approval.policy_digest) != (
-        version.package_digest,
+        review.package_digest,
         checks_digest(review.checks),
         review.policy_digest,
     ):
         raise Forbidden("the row of the approval was changed", place=where, remedy=_RESTORE)
-    if is_author(approval.approver, version):
+    if is_author(approval.approver, review, version):
         raise Forbidden("an author approved the own work", place=where)
 
 
-def _proven(key: PublicKey, review: Review, version: ModelVersion, decision: object) -> ApprovedVersion:
+def prove_decision(
+    key: PublicKey, review: Review, version: ModelVersion | None, decision: object
+) -> tuple[list[str], datetime]:
+    """The approvers of an approved review, and when it passed; `Forbidden` unless all of it is what was signed."""
     place = f"review {review.id}, decision"
     approvers = prove_review(key, review, version)
     if review.closed_at is None:
@@ -184,6 +201,11 @@ def _proven(key: PublicKey, review: Review, version: ModelVersion, decision: obj
     signed = verified_statement(key, decision, place=place)
     if signed != decision_statement(review, version, approvers, review.closed_at):
         raise Forbidden("what was decided is not what stands here now", place=place, remedy=_RESTORE)
+    return approvers, review.closed_at
+
+
+def _proven(key: PublicKey, review: Review, version: ModelVersion, decision: object) -> ApprovedVersion:
+    approvers, approved_at = prove_decision(key, review, version, decision)
     return ApprovedVersion(
         model_version_id=version.id,
         version_label=version.label,
@@ -193,7 +215,7 @@ def _proven(key: PublicKey, review: Review, version: ModelVersion, decision: obj
         service=review.service,
         review_id=review.id,
         approvers=tuple(approvers),
-        approved_at=review.closed_at,
+        approved_at=approved_at,
     )
 
 

@@ -26,7 +26,7 @@ class GateSection:
         bound: dict[str, BoundPolicy] = {}
         if after.service is not None:
             for name in sorted({after.service.environment, *after.environments}):
-                bound[name] = BoundPolicy(policy=policy_of(after, name), source=target.source)
+                bound[name] = BoundPolicy(policy=policy_of(after, name), source=target.source, project=after.name)
             bind_policies(connection, site, target.key, actor, after.service.name, bound)
         if before is not None and before.service is not None:
             name = before.service.name

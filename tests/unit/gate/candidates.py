@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tidemill.access import Actor, Role
 from tidemill.base.canonical import digest_bytes
 from tidemill.base.site import Site
+from tidemill.engine import Run
 from tidemill.gate import Policy, Review, ReviewRequest, open_review, store
 from tidemill.gate.checks import Check, CheckContext
 from tidemill.gate.model import CheckResult, CheckState
@@ -41,8 +42,10 @@ def person(like: Actor, name: str, *roles: Role) -> Actor:
     return Actor(person=name, namespace_id=like.namespace_id, roles=frozenset(roles))
 
 
-def add_version(site: Site, author: Actor, *, model: str = "fuel", run_author: str | None = None) -> ModelVersion:
-    """A registered version by an author, with a digest of its own."""
+def add_version(
+    site: Site, author: Actor, *, model: str = "fuel", run_author: str | None = None, run: Run | None = None
+) -> ModelVersion:
+    """A registered version by an author, with a digest of its own; of a run, or of none that there is."""
     with site.database.write() as connection:
         known = registry_store.model_by_name(connection, author.namespace_id, model)
         if known is None:
@@ -64,12 +67,12 @@ def add_version(site: Site, author: Actor, *, model: str = "fuel", run_author: s
             state=VersionState.READY,
             package_digest=digest_bytes(version_id.encode()),
             package_artifact_id=site.ids.new(),
-            run_id=site.ids.new(),
+            run_id=site.ids.new() if run is None else run.id,
             lock_digest=digest_bytes(b"lock"),
-            spec_digest=digest_bytes(b"spec"),
+            spec_digest=digest_bytes(b"spec") if run is None else run.spec_digest,
             signature={"inputs": [], "outputs": []},
             metrics={"mae": 2.5, "r2": 0.75},
-            parameters={"alpha": 0.1},
+            parameters={"alpha": 0.1} if run is None else run.parameters,
             data_versions={"cars.csv": "md5:1"},
             code_commit="c0ffee",
             author=author.person,

@@ -13,12 +13,21 @@ import pytest
 from sqlalchemy import text
 from tests.conftest import People
 from tests.unit.gate.candidates import FAILING, PASSING, add_version, make_tables, open_for, person
+from tests.unit.gate.project_runs import ProjectRuns, training_pipeline
 
 from tidemill.access import Role
 from tidemill.base.canonical import canonical_json
 from tidemill.base.errors import Conflict, Forbidden, InvalidInput
 from tidemill.base.site import Site
-from tidemill.gate import approve, evidence_pack, reject, trace_decision
+from tidemill.gate import (
+    PipelineReviewRequest,
+    Policy,
+    approve,
+    evidence_pack,
+    open_pipeline_review,
+    reject,
+    trace_decision,
+)
 from tidemill.gate.evidence import evidence_files
 from tidemill.gate.model import CheckResult, CheckState
 from tidemill.gate.signing import read_public_key, verified_payload, verified_statement
@@ -195,3 +204,23 @@ def test_a_folder_that_is_a_file_is_named(site: Site, people: People, tmp_path: 
     with pytest.raises(InvalidInput) as caught:
         evidence_pack(site, people.viewer, review.id, tmp_path / "file")
     assert caught.value.place == str(tmp_path / "file")
+
+
+def test_the_pack_of_a_pipeline_version_alone_is_checked_like_any_other(
+    site: Site, people: People, runs: ProjectRuns, tmp_path: Path
+) -> None:
+    run = runs.run(training_pipeline(NASTY.replace("/", "")))
+    request = PipelineReviewRequest(run_id=run.id, environment="production", service="fuel", policy=Policy())
+    review = open_pipeline_review(site, people.author, request)
+    approve(site, people.approver, review.id, review.package_digest)
+    evidence_pack(site, people.viewer, review.id, tmp_path)
+    document = json.loads((tmp_path / "review.json").read_bytes())
+    assert document["model_version"] is None
+    assert document["pipeline"]["spec_digest"] == run.spec_digest
+    key = read_public_key((tmp_path / "public-key.pem").read_bytes())
+    signed = verified_statement(key, document["approvals"][0]["envelope"], place="approval")["predicate"]
+    assert (signed["about"], signed["project"]) == ("pipeline", "fuel")
+    assert signed["pipeline_digest"] == document["pipeline"]["pipeline_digest"] == review.package_digest
+    page = (tmp_path / "review.html").read_text()
+    assert "<script" not in page
+    assert "<img" not in page

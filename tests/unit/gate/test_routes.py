@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from tests.conftest import People
 from tests.unit.gate.candidates import add_version, make_tables, open_for
+from tests.unit.gate.project_runs import ProjectRuns
 
 from tidemill.access import Actor
 from tidemill.base.errors import TidemillError
@@ -83,6 +84,21 @@ def test_a_review_is_approved_with_the_digest_that_the_approver_saw(
     assert kinds.count("approval.refused") == 2
 
 
+def test_a_pipeline_version_is_asked_for_shown_and_approved(call: Call, runs: ProjectRuns) -> None:
+    run = runs.run()
+    opened = call("alan", "POST", "/pipeline-reviews", {"run_id": run.id, "service": "fuel"})
+    assert (opened.status_code, opened.json()["about"], opened.json()["model_version_id"]) == (201, "pipeline", None)
+    review = opened.json()
+    assert call("vera", "GET", "/approved-pipelines/fuel/production").status_code == 404
+    found = call("vera", "GET", f"/reviews/{review['id']}/pipeline-difference").json()
+    assert (found["against"], found["spec_digest"]) == (None, [None, run.spec_digest])
+    body = {"package_digest": review["pipeline"]["digest"]}
+    assert call("ada", "POST", f"/reviews/{review['id']}/approve", body).json()["state"] == "approved"
+    known = call("vera", "GET", "/approved-pipelines/fuel/production").json()
+    assert (known["spec_digest"], known["run_id"], known["approved_by"]) == (run.spec_digest, run.id, ["ada"])
+    assert call("vera", "GET", "/approved-pipelines/..%2Ffuel/production").status_code == 404
+
+
 def test_the_evidence_is_an_archive_with_the_same_bytes_each_time(
     call: Call, site: Site, people: People, version: ModelVersion
 ) -> None:
@@ -126,6 +142,9 @@ ROUTES = [
     ("POST", "/models/fuel/versions", {"run_id": "r", "model_output": "a.b", "sample_output": "a.c"}, "olga alan"),
     ("POST", "/model-versions/fuel@1/retire", None, "olga alan ada"),
     ("POST", "/reviews", {"model_version": "fuel@9", "service": "fuel"}, "olga alan"),
+    ("POST", "/pipeline-reviews", {"run_id": "r", "service": "fuel"}, "olga alan"),
+    ("GET", "/approved-pipelines/fuel/production", None, "olga alan ada vera"),
+    ("GET", "/reviews/x/pipeline-difference", None, "olga alan ada vera"),
     ("POST", "/reviews/x/reject", {"reason": "no"}, "ada"),
     ("POST", "/reviews/x/withdraw", None, "olga alan"),
     ("POST", "/rollbacks", {"service": "fuel"}, "olga alan ada"),

@@ -31,7 +31,15 @@ from tidemill.base.site import Site
 from tidemill.engine import RunRequest, State, cancel_run, resume_run, submit_run
 from tidemill.engine.store import run_rows
 from tidemill.engine.testing import Step, pipeline_of
-from tidemill.gate import approve, reject, rollback, withdraw
+from tidemill.gate import (
+    PipelineReviewRequest,
+    Policy,
+    approve,
+    open_pipeline_review,
+    reject,
+    rollback,
+    withdraw,
+)
 from tidemill.platform import Platform
 from tidemill.project.apply import apply_project
 from tidemill.project.model import ApplyRequest
@@ -130,6 +138,14 @@ def _open(site: Site, people: People) -> Verb:
     return lambda: open_for(site, people.author, version).id
 
 
+def _open_for_pipeline(site: Site, people: People) -> Verb:
+    run = RunRequest(pipeline=PIPELINE, parameters={"x": 1.0}, origin={"project": "small"})
+    run_id = submit_run(site, people.author, run).id
+    _to_state(site, run_id, State.SUCCEEDED)
+    request = PipelineReviewRequest(run_id=run_id, environment="production", service="fuel", policy=Policy())
+    return lambda: open_pipeline_review(site, people.author, request).id
+
+
 def _approve(site: Site, people: People) -> Verb:
     version = add_version(site, people.author)
     review = open_for(site, people.author, version)
@@ -181,6 +197,7 @@ REPEATED: dict[str, Callable[[Site, People], Verb]] = {
     "POST /tunings": _start_tuning,
     "POST /tunings/{tuning_id}/cancel": _cancel_tuning,
     "POST /reviews": _open,
+    "POST /pipeline-reviews": _open_for_pipeline,
     "POST /reviews/{review_id}/approve": _approve,
     "POST /reviews/{review_id}/reject": _reject,
     "POST /reviews/{review_id}/withdraw": _withdraw,

@@ -20,6 +20,7 @@ bound_policy_rows = Table(
     Column("policy", JSON, nullable=False),
     Column("policy_digest", String(71), nullable=False),
     Column("source", String(200), nullable=False),
+    Column("project", String(63), nullable=False),
     Column("generation", Integer, nullable=False),
     Column("created_by", String(128), nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -35,7 +36,9 @@ def bound_policies(connection: Connection, namespace_id: str, service: str) -> d
     )
     return {
         row.environment: BoundPolicy(
-            policy=parse_policy(row.policy, place=f"policy of {service} in {row.environment}"), source=row.source
+            policy=parse_policy(row.policy, place=f"policy of {service} in {row.environment}"),
+            source=row.source,
+            project=row.project,
         )
         for row in rows
     }
@@ -49,6 +52,7 @@ def bind(connection: Connection, where: tuple[str, str, str], bound: BoundPolicy
         "policy": bound.policy.to_json(),
         "policy_digest": bound.policy.digest,
         "source": bound.source,
+        "project": bound.project,
         "created_by": by,
         "created_at": now,
     }

@@ -10,11 +10,19 @@ from tidemill.gate.checks.contract import ENTRY_POINTS, Check
 from tidemill.gate.checks.hygiene import HygieneCheck
 from tidemill.gate.checks.smoke import SmokeCheck
 from tidemill.gate.checks.threshold import ThresholdCheck
+from tidemill.gate.model import Subject
 from tidemill.gate.policy import Policy
 
+PIPELINE_CHECK = "pipeline"
 
-def required_checks(policy: Policy) -> tuple[str, ...]:
-    """The names of the checks that a version must pass under a policy, sorted; the smoke test is always among them."""
+
+def required_checks(policy: Policy, subject: Subject = Subject.MODEL) -> tuple[str, ...]:
+    """The names of the checks that must pass under a policy, sorted; a model version always has the smoke test.
+
+    A pipeline version alone has one check of its own: the policy is about what it makes.
+    """
+    if subject is Subject.PIPELINE:
+        return (PIPELINE_CHECK,)
     names = {"smoke", *policy.extra_checks}
     if policy.thresholds:
         names.add("threshold")
