@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidemill.base.errors import InvalidInput, NotFound, Unavailable
+from tidemill.cli import monitor_commands
 from tidemill.cli.answering import answering_service
 from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
@@ -36,6 +37,7 @@ def add_to(app: typer.Typer) -> None:
     service.command()(page)
     service.command()(token)
     service.command()(delete)
+    monitor_commands.add_verbs(service)
     app.add_typer(service, name="service")
 
 

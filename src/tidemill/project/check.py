@@ -12,6 +12,7 @@ from tidemill.pipelines.model import Component, ParameterSpec, ParameterType
 from tidemill.pipelines.schema import nearest
 from tidemill.project.load import load_project
 from tidemill.project.model import Project
+from tidemill.project.requests import rules_of_project
 from tidemill.project.source import ProjectSource, hygiene_outputs, load_source
 
 
@@ -22,6 +23,7 @@ def check_project(path: Path) -> tuple[Project, ProjectSource]:
     """
     project = load_project(path)
     check_units(project)
+    check_monitor(project)
     source = load_source(project)
     check_pipeline(project, source.pipeline)
     return project, source
@@ -52,6 +54,29 @@ def check_units(project: Project) -> None:
         if model is None or not model.prediction.unit:
             raise spot.problem("the unit that the model gives is not known", 'add [model.prediction] with unit = "..."')
         check_conversion(service.output_unit, model.prediction.unit, place=spot.place)
+
+
+def check_monitor(project: Project) -> None:
+    """Raise `InvalidInput` for rules that contradict themselves, or name a column that the model does not have."""
+    rules = rules_of_project(project)
+    if rules is None:
+        return
+    if project.service is None:
+        raise _spot(project, "monitor").problem("watches a service, and there is none", "add a table [service]")
+    columns = project.model.columns if project.model is not None else {}
+    for key, names in (("slices", rules.slices), ("key", (rules.key,) if rules.key else ())):
+        for name in names:
+            if columns and name not in columns:
+                raise _spot(project, "monitor", key).problem(
+                    f"the model has no column {name!r}", nearest(name, columns)
+                )
+    from tidemill.monitoring.statistics import find_statistics  # monitoring brings the database along
+
+    known = [each.name for each in find_statistics(rules.extra_statistics)]
+    if rules.statistic not in known:
+        raise _spot(project, "monitor", "drift", "statistic").problem(
+            f"there is no drift statistic {rules.statistic!r}", nearest(rules.statistic, known)
+        )
 
 
 def check_pipeline(project: Project, pipeline: Pipeline) -> None:

@@ -226,6 +226,65 @@ SERVICE = Table(
         ),
     },
 )
+MONITOR = Table(
+    doc="What is watched of the service, and from when on it is an alert. Left out: what stands here as usual.",
+    keys={
+        "window": _text("How long a window is: 90s, 15m, 1h, 7d. Usual: 1h."),
+        "window_rows": Field(kind=Kind.WHOLE, doc="How many rows a window has, instead of a time.", minimum=1),
+        "min_rows": Field(kind=Kind.WHOLE, doc="Fewer rows give no verdict. Usual: 50.", minimum=1),
+        "slices": Field(kind=Kind.TEXTS, doc="Columns by whose values the errors are told apart."),
+        "key": _text("A column that names a row in your own data; ground truth may come by it."),
+        "feedback_is_truth": Field(kind=Kind.BOOLEAN, doc="Take corrected values of people for the truth."),
+        "alerts": Field(
+            kind=Kind.TEXTS,
+            doc="What there are alerts about: drift, performance, quality, health. Usual: all.",
+            pattern="drift|performance|quality|health",
+            shape="drift, performance, quality or health",
+        ),
+        "for": Field(kind=Kind.WHOLE, doc="After how many bad windows in a row. Usual: 2.", minimum=1),
+        "clear": Field(kind=Kind.WHOLE, doc="How many good windows end an alert. Usual: 2.", minimum=1),
+        "drift": Table(
+            doc="When a feature counts as drifted: far enough from the reference profile, and no chance.",
+            keys={
+                "statistic": _text("How far: psi, jensen_shannon, wasserstein, or a plug-in's. Usual: psi."),
+                "threshold": Field(kind=Kind.NUMBER, doc="From where on. Usual: 0.2.", minimum=0),
+                "significance": Field(
+                    kind=Kind.NUMBER, doc="The chance of a false alarm over all features. Usual: 0.01.", minimum=0
+                ),
+                "extra_statistics": Field(kind=Kind.TEXTS, doc="Statistics of plug-ins, by name."),
+            },
+        ),
+        "quality": Table(
+            doc="When values count as wrong.",
+            keys={
+                "share": Field(
+                    kind=Kind.NUMBER,
+                    doc="The share of rows with missing values, values out of range or new categories. Usual: 0.05.",
+                    minimum=0,
+                ),
+                "rejected": Field(kind=Kind.NUMBER, doc="The share of refused requests. Usual: 0.2.", minimum=0),
+            },
+        ),
+        "performance": Table(
+            doc="When predictions count as worse than at the approval, once ground truth has come.",
+            keys={
+                "task": Field(
+                    kind=Kind.TEXT, doc="Left out: as the answers look.", choices=("regression", "classification")
+                ),
+                "metric": _text("mae, rmse, r2, accuracy, f1 or log_loss. Left out: what the version reports."),
+                "baseline": _text("The metric of the version that it is held against. Left out: the same."),
+                "factor": Field(kind=Kind.NUMBER, doc="How many times worse. Usual: 1.5.", minimum=1),
+            },
+        ),
+        "health": Table(
+            doc="When the service counts as ill.",
+            keys={
+                "error_rate": Field(kind=Kind.NUMBER, doc="The share of failed requests. Usual: 0.05.", minimum=0),
+                "latency_p95_ms": Field(kind=Kind.NUMBER, doc="What 95 of 100 stay below. Usual: any.", minimum=0),
+            },
+        ),
+    },
+)
 ENVIRONMENTS = Named(
     doc="What differs from [gate] and [service] in one environment.",
     pattern=OBJECT_NAME,
@@ -252,6 +311,7 @@ FILE = Table(
         "model": MODEL,
         "gate": GATE,
         "service": SERVICE,
+        "monitor": MONITOR,
         "environments": ENVIRONMENTS,
         "settings": SETTINGS,
     },

@@ -105,6 +105,7 @@ def _project(file: Path, value: Mapping[str, Any], spot: Spot) -> Project:
         model=_model(value["model"]) if "model" in value else None,
         gate=_gate(value.get("gate", {}), spot.at("gate")),
         service=_service(value["service"]) if "service" in value else None,
+        monitor=value.get("monitor"),
         environments={
             name: EnvironmentPlan(
                 name=name,

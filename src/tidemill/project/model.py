@@ -96,7 +96,8 @@ class Project:
     """A checked project file.
 
     `path` is the file. Either `notebook` or `pipeline` names the code, relative to the file's folder. `gate` is the
-    policy in the form that `tidemill.gate` reads. `declared` are the tables as the file has them, without `[settings]`,
+    policy in the form that `tidemill.gate` reads, `monitor` the rules in that of `tidemill.monitoring`, None for the
+    usual ones. `declared` are the tables as the file has them, without `[settings]`,
     which are the folder's own; `lines` tells in which line each declared field stands.
     """
 
@@ -113,6 +114,7 @@ class Project:
     model: ModelPlan | None = None
     gate: Mapping[str, Any] = field(default_factory=dict)
     service: ServicePlan | None = None
+    monitor: Mapping[str, Any] | None = None
     environments: Mapping[str, EnvironmentPlan] = field(default_factory=dict)
     declared: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from tidemill.base.canonical import canonical_json
 from tidemill.base.errors import InvalidInput, TooLarge
 from tidemill.base.site import Site
 from tidemill.project import store
-from tidemill.project.check import check_units
+from tidemill.project.check import check_monitor, check_units
 from tidemill.project.compare import (
     ForeignChange,
     Plan,
@@ -57,6 +57,7 @@ def asked_project(name: str, request: ApplyRequest) -> Project:
     if len(canonical_json(request.document)) > MAX_BYTES:
         raise TooLarge(f"more than {MAX_BYTES} bytes", place="document")
     check_units(project)
+    check_monitor(project)
     return project
 
 

@@ -11,6 +11,7 @@ from tidemill.project.model import ModelPlan, Project, ServicePlan, TuningPlan
 # The slices bring the database along; a compile reads a project file without it.
 if TYPE_CHECKING:
     from tidemill.gate import Policy
+    from tidemill.monitoring.rules import Rules
     from tidemill.registry import RegisterRequest
     from tidemill.serving import ServiceSpec
     from tidemill.tuning import TuningRequest
@@ -27,6 +28,13 @@ def policy_of(project: Project, environment: str) -> Policy:
     from tidemill.gate import parse_policy
 
     return parse_policy(policy_json(project, environment), place=f"{project.path}: gate")
+
+
+def rules_of_project(project: Project) -> Rules | None:
+    """What is watched of the service as the project declares it; None where it leaves that to the usual."""
+    from tidemill.monitoring.rules import parse_rules
+
+    return None if project.monitor is None else parse_rules(project.monitor, place=f"{project.path}: monitor")
 
 
 def service_spec_of(project: Project) -> ServiceSpec:

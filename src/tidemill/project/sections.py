@@ -1,12 +1,13 @@
 """The sections of a project file that something on the site follows; all others are compared with what was applied.
 
-Triggers and monitors will be two more entries.
+Triggers will be one more entry.
 """
 
 from __future__ import annotations
 
 from tidemill.project.gate_section import GateSection
 from tidemill.project.live import Section
+from tidemill.project.monitor_section import MonitorSection
 from tidemill.project.service_section import ServiceSection
 
-SECTIONS: tuple[Section, ...] = (ServiceSection(), GateSection())
+SECTIONS: tuple[Section, ...] = (ServiceSection(), GateSection(), MonitorSection())

@@ -51,6 +51,11 @@ def list_revisions(site: Site, actor: Actor, service: Service) -> list[Revision]
         return store.revisions_of(connection, actor.namespace_id, service.id)
 
 
+def revisions_in_service(connection: Connection, service: Service) -> list[Revision]:
+    """The revisions of a service, newest first, in the caller's transaction."""
+    return store.revisions_of(connection, service.namespace_id, service.id)
+
+
 def get_revision(site: Site, actor: Actor, revision_id: str) -> Revision:
     """The revision that a prediction names; `NotFound` when there is none."""
     actor.demand(Permission.READ)

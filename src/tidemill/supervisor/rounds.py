@@ -11,6 +11,7 @@ from tidemill.base.errors import TidemillError
 from tidemill.base.leases import LeaseLost
 from tidemill.base.site import Site
 from tidemill.gate import run_pending_checks
+from tidemill.monitoring import advance_windows
 from tidemill.tuning import advance_tunings
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Round:
 
 ROUNDS = (
     Round(name="tunings", seconds=0.2, work=advance_tunings),
+    Round(name="windows", seconds=1.0, work=advance_windows),
     # whoever opens a review runs its checks; what a crash cut off is taken up when the next one leads
     Round(name="checks", seconds=0, work=run_pending_checks),
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemill_runtime.reference_profile import MAX_CATEGORIES, profile_column, profile_table
+from tidemill_runtime.reference_profile import MAX_CATEGORIES, SKETCH, profile_column, profile_table
 from tidemill_runtime.smoke import differing_rows
 
 
@@ -29,6 +29,20 @@ def test_every_finite_number_is_in_one_bin_and_what_is_missing_is_counted(values
     assert (found["count"], found["missing"]) == (len(values), len(missing))
     assert found["edges"] == sorted(set(found["edges"]))
     assert len(found["counts"]) == max(0, max(1, len(found["edges"]) - 1) if finite else 0)
+
+
+def test_the_sketch_keeps_the_distribution_with_its_jumps() -> None:
+    few = profile_column([3, 1, 2, 2], "INT64")
+    assert few["sketch"] == [1.0, 2.0, 2.0, 3.0]
+    many = profile_column([0.0] * 7_000 + [float(number) for number in range(3_000)], "FP64")["sketch"]
+    assert len(many) == SKETCH
+    assert many == sorted(many)
+    assert sum(value == 0.0 for value in many) == pytest.approx(0.7 * SKETCH, abs=1)
+    assert many[-1] == pytest.approx(2_999, abs=20)
+
+
+def test_a_very_long_category_goes_by_how_it_begins() -> None:
+    assert list(profile_column(["x" * 10_000], "BYTES")["counts"]) == ["x" * 200]
 
 
 def test_categories_are_counted_and_the_rare_ones_are_together() -> None:

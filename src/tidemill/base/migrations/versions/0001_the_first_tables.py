@@ -188,6 +188,23 @@ def upgrade() -> None:
     sa.Column('last', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
+    op.create_table('ground_truth',
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('service_id', sa.String(length=36), nullable=False),
+    sa.Column('prediction_id', sa.String(length=36), nullable=False),
+    sa.Column('row', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('value', sa.JSON(), nullable=False),
+    sa.Column('source', sa.String(length=20), nullable=False),
+    sa.Column('is_current', sa.Boolean(), nullable=False),
+    sa.Column('is_applied', sa.Boolean(), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('namespace_id', 'service_id', 'prediction_id', 'row', 'number')
+    )
+    with op.batch_alter_table('ground_truth', schema=None) as batch_op:
+        batch_op.create_index('ground_truth_pending', ['is_applied', 'namespace_id', 'service_id'], unique=False)
+
     op.create_table('idempotent_answer',
     sa.Column('namespace_id', sa.String(length=36), nullable=False),
     sa.Column('key', sa.String(length=200), nullable=False),
@@ -303,6 +320,55 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('model_version', schema=None) as batch_op:
         batch_op.create_index('model_version_run', ['namespace_id', 'run_id'], unique=False)
+
+    op.create_table('monitor_progress',
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('service_id', sa.String(length=36), nullable=False),
+    sa.Column('hours', sa.JSON(), nullable=False),
+    sa.Column('look', sa.String(length=80), nullable=False),
+    sa.Column('seconds', sa.Float(), nullable=False),
+    sa.Column('problem', sa.Text(), nullable=False),
+    sa.Column('computed_at', sa.String(length=32), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('namespace_id', 'service_id')
+    )
+    op.create_table('monitor_rules',
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('service', sa.String(length=63), nullable=False),
+    sa.Column('rules', sa.JSON(), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('namespace_id', 'service')
+    )
+    op.create_table('monitor_window',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('service_id', sa.String(length=36), nullable=False),
+    sa.Column('service', sa.String(length=63), nullable=False),
+    sa.Column('environment', sa.String(length=63), nullable=False),
+    sa.Column('revision_id', sa.String(length=36), nullable=False),
+    sa.Column('revision', sa.String(length=20), nullable=False),
+    sa.Column('model_version_id', sa.String(length=36), nullable=False),
+    sa.Column('starts_at', sa.String(length=32), nullable=False),
+    sa.Column('ends_at', sa.String(length=32), nullable=False),
+    sa.Column('first_id', sa.String(length=36), nullable=False),
+    sa.Column('last_id', sa.String(length=36), nullable=False),
+    sa.Column('state', sa.String(length=10), nullable=False),
+    sa.Column('records', sa.Integer(), nullable=False),
+    sa.Column('rows', sa.Integer(), nullable=False),
+    sa.Column('truths', sa.Integer(), nullable=False),
+    sa.Column('report', sa.JSON(), nullable=False),
+    sa.Column('judged', sa.JSON(), nullable=False),
+    sa.Column('findings', sa.JSON(), nullable=False),
+    sa.Column('computed_at', sa.String(length=32), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('service_id', 'revision_id', 'starts_at', name='monitor_window_start')
+    )
+    with op.batch_alter_table('monitor_window', schema=None) as batch_op:
+        batch_op.create_index('monitor_window_service', ['namespace_id', 'service_id', 'starts_at'], unique=False)
 
     op.create_table('namespace',
     sa.Column('namespace_id', sa.String(length=36), nullable=False),
@@ -522,6 +588,23 @@ def upgrade() -> None:
     sa.Column('generation', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('tuning_id', 'number')
     )
+    op.create_table('truth_delivery',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('service_id', sa.String(length=36), nullable=False),
+    sa.Column('received', sa.Integer(), nullable=False),
+    sa.Column('new', sa.Integer(), nullable=False),
+    sa.Column('repeated', sa.Integer(), nullable=False),
+    sa.Column('corrected', sa.Integer(), nullable=False),
+    sa.Column('unknown', sa.Integer(), nullable=False),
+    sa.Column('unknown_names', sa.JSON(), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('truth_delivery', schema=None) as batch_op:
+        batch_op.create_index('truth_delivery_service', ['namespace_id', 'service_id'], unique=False)
+
     op.create_table('tuning',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('namespace_id', sa.String(length=36), nullable=False),

@@ -1,0 +1,146 @@
+"""The round advance_windows: compute what is new in a process of its own, keep it, and judge the alerts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from tidemill.base.errors import Unavailable
+from tidemill.base.home import Home
+from tidemill.base.site import Site
+from tidemill.monitoring.truth import store as truth_store
+from tidemill.monitoring.windows import store
+from tidemill.monitoring.windows.job import Computed, Job, Outcome, computed_from_json
+from tidemill.monitoring.windows.model import Progress, Window
+from tidemill.monitoring.windows.plan import Planned, planned
+from tidemill.serving.find import every_service
+from tidemill.serving.source import ModelSource, RegistrySource
+
+MOST_SERVICES = 20
+CHILD_SECONDS = 120.0
+MOST_KEPT = 5_000
+"""Windows of a service that are kept; older ones go."""
+
+Compute = Callable[[Home, Sequence[Job]], list[Outcome]]
+log = logging.getLogger(__name__)
+
+
+def advance_windows(site: Site, *, source: ModelSource | None = None, compute: Compute | None = None) -> int:
+    """Bring the windows of every service up to date, some services at a time; how many were computed.
+
+    A computation that fails leaves the windows as they were, is told with the service, and is tried again later.
+    """
+    source = source or RegistrySource(site)
+    plans: list[Planned] = []
+    for service in every_service(site):
+        plan = planned(site, source, service) if len(plans) < MOST_SERVICES else None
+        if plan is not None:
+            plans.append(plan)
+    # one that failed is tried by itself, so that it holds up no other
+    batches = [[plan for plan in plans if not plan.has_failed], *([plan] for plan in plans if plan.has_failed)]
+    return sum(_advance(site, batch, compute or compute_apart) for batch in batches if batch)
+
+
+def _advance(site: Site, plans: Sequence[Planned], compute: Compute) -> int:
+    started = time.monotonic()
+    try:
+        outcomes = {each.service_id: each for each in compute(site.home, [plan.job for plan in plans])}
+    except Unavailable as problem:
+        for plan in plans:
+            _keep_failure(site, plan, problem.message, time.monotonic() - started)
+        return 0
+    seconds = (time.monotonic() - started) / len(plans)
+    for plan in plans:
+        with site.database.write() as connection:
+            _keep(connection, site, plan, outcomes[plan.service.id], seconds)
+    return len(plans)
+
+
+def compute_apart(home: Home, jobs: Sequence[Job]) -> list[Outcome]:
+    """Compute in a process of its own; `Unavailable` when it fails, or takes longer than `CHILD_SECONDS`."""
+    asked = json.dumps({"home": str(home.path), "jobs": [job.to_json() for job in jobs]})
+    argv = ["nice", "-n", "10", sys.executable, "-m", "tidemill.monitoring.windows.compute"]
+    # one thread: what it shares the cores with are predictors
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            argv, input=asked, capture_output=True, text=True, check=True, timeout=CHILD_SECONDS, env=environment
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise Unavailable(f"the windows were not computed within {CHILD_SECONDS:.0f} s") from problem
+    except subprocess.CalledProcessError as problem:
+        last = (problem.stderr or "").strip().splitlines()[-1:] or [f"it ended with {problem.returncode}"]
+        raise Unavailable(f"the windows could not be computed: {last[0][:300]}") from problem
+    return [_outcome(each) for each in json.loads(done.stdout)]
+
+
+def _outcome(told: Mapping[str, Any]) -> Outcome:
+    windows = tuple(computed_from_json(each) for each in told["windows"])
+    return Outcome(service_id=told["service_id"], windows=windows, is_whole=told["is_whole"], problem=told["problem"])
+
+
+def _keep(connection: Connection, site: Site, plan: Planned, outcome: Outcome, seconds: float) -> None:
+    """Write windows, truths that are computed in, and how far this came, in one transaction."""
+    service = plan.service
+    stale = _stale(connection, plan, outcome.windows)
+    store.drop_windows(connection, service.namespace_id, stale)
+    for each in outcome.windows:
+        store.put_window(connection, _window(site, plan, each))
+    applied = plan.pending
+    if not outcome.is_whole:
+        reached = max(each.first_id for each in outcome.windows)
+        applied = [each for each in plan.pending if each[0] < reached]
+    truth_store.mark_applied(connection, service.namespace_id, service.id, applied)
+    before = store.progress_of(connection, service.namespace_id, service.id)
+    progress = Progress(
+        hours=plan.hours if outcome.is_whole else before.hours if before is not None else {},
+        look=plan.look if outcome.is_whole else "",
+        computed_at=site.clock.now(),
+        seconds=seconds,
+        problem=outcome.problem,
+    )
+    store.put_progress(connection, service.namespace_id, service.id, progress)
+    store.drop_beyond(connection, service.namespace_id, service.id, keep=MOST_KEPT)
+
+
+def _stale(connection: Connection, plan: Planned, windows: Sequence[Computed]) -> list[str]:
+    """Open windows whose records another window has now: it was cut otherwise."""
+    service = plan.service
+    return [
+        old.id
+        for old in store.open_windows(connection, service.namespace_id, service.id)
+        for new in windows
+        if old.revision_id == new.revision_id and old.start != new.start and new.first_id <= old.first_id <= new.last_id
+    ]
+
+
+def _window(site: Site, plan: Planned, found: Computed) -> Window:
+    service = plan.service
+    return Window(
+        id=site.ids.new(),
+        namespace_id=service.namespace_id,
+        service_id=service.id,
+        service=service.name,
+        environment=service.spec.environment,
+        **{name: getattr(found, name) for name in Computed.__slots__},
+        computed_at=site.clock.now(),
+    )
+
+
+def _keep_failure(site: Site, plan: Planned, problem: str, seconds: float) -> None:
+    log.warning("the windows of %s: %s", plan.service.name, problem)
+    service, now = plan.service, site.clock.now()
+    with site.database.write() as connection:
+        before = store.progress_of(connection, service.namespace_id, service.id)
+        known = before or Progress(hours={}, look="", computed_at=now, seconds=0.0, problem="")
+        failed = replace(known, computed_at=now, seconds=min(seconds, CHILD_SECONDS / 4), problem=problem)
+        store.put_progress(connection, service.namespace_id, service.id, failed)
