@@ -10,7 +10,7 @@ from tests.unit.serving.test_reconcile import Bench
 from tidemill.base.site import Site
 from tidemill.serving import Access, Reason, RevisionState, Service, ServiceSpec, apply_service, get_service
 from tidemill.serving.host import PredictorState, PredictorStatus
-from tidemill.serving.reconcile import cluster_name
+from tidemill.serving.routing import cluster_name
 
 
 @pytest.fixture

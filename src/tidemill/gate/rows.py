@@ -79,6 +79,19 @@ def decision_of(connection: Connection, namespace_id: str, review_id: str) -> An
     ).scalar_one_or_none()
 
 
+def signed_move_of(connection: Connection, namespace_id: str, key: tuple[str, str, int]) -> Any | None:
+    """The envelope of one move; `key` is environment, service and the pointer's generation."""
+    environment, service, generation = key
+    return connection.execute(
+        select(signed_move_rows.c.envelope).where(
+            signed_move_rows.c.namespace_id == namespace_id,
+            signed_move_rows.c.environment == environment,
+            signed_move_rows.c.service == service,
+            signed_move_rows.c.move_generation == generation,
+        )
+    ).scalar_one_or_none()
+
+
 def last_signed_move(
     connection: Connection, namespace_id: str, environment: str, service: str
 ) -> tuple[int, Any] | None:

@@ -16,6 +16,7 @@ from tidemill.base.repeats import subject_done
 from tidemill.base.site import Site
 from tidemill.serving import store
 from tidemill.serving.model import Reason, Service, ServiceSpec
+from tidemill.serving.rollout.plan import check_plan
 from tidemill.serving.units import check_conversion
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -152,6 +153,7 @@ def _check(spec: ServiceSpec) -> None:
             place="model_version",
             remedy="open a review for the version, or choose the environment development",
         )
+    check_plan(spec.rollout)
     for item in spec.form.fields:
         check_conversion(item.unit, item.model_unit, place=f"form.{item.column}")
     check_conversion(spec.form.output_unit, spec.form.model_output_unit, place="form.output")

@@ -9,6 +9,7 @@ from typing import Any
 
 from tidemill.base.errors import Conflict
 from tidemill.serving.gateway.model import Access
+from tidemill.serving.rollout.plan import RolloutPlan, plan_from_json
 
 DEVELOPMENT = "development"
 """The one environment without a gate: a service there takes the version that its spec names."""
@@ -54,6 +55,7 @@ class ServiceSpec:
     access: Access = Access.TOKEN
     timeout_seconds: float = 30.0
     form: Form = field(default_factory=Form)
+    rollout: RolloutPlan = field(default_factory=RolloutPlan)
 
     @property
     def is_gated(self) -> bool:
@@ -62,7 +64,7 @@ class ServiceSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The spec as it is stored."""
-        return {"schema_version": 1, **asdict(self)}
+        return {"schema_version": 1, **asdict(self), "rollout": self.rollout.to_json()}
 
 
 def spec_from_json(stored: dict[str, Any]) -> ServiceSpec:
@@ -70,7 +72,8 @@ def spec_from_json(stored: dict[str, Any]) -> ServiceSpec:
     fields = {key: value for key, value in stored.items() if key != "schema_version"}
     form = dict(fields.pop("form", None) or {})
     form["fields"] = tuple(FormField(**item) for item in form.get("fields", ()))
-    return ServiceSpec(**{**fields, "access": Access(fields["access"]), "form": Form(**form)})
+    rollout = plan_from_json(fields.pop("rollout", None) or {})
+    return ServiceSpec(**{**fields, "access": Access(fields["access"]), "form": Form(**form), "rollout": rollout})
 
 
 class RevisionState(StrEnum):
@@ -78,15 +81,19 @@ class RevisionState(StrEnum):
 
     STARTING = "starting"  # its predictor is being started, warmed up and smoke-tested; no traffic
     LIVE = "live"  # the gateway sends it requests
+    CANARY = "canary"  # the gateway sends it a share of the requests, while a rollout goes on
     STANDBY = "standby"  # was live before; kept warm, so that a rollback loads nothing
     STOPPED = "stopped"  # has no predictor
     FAILED = "failed"  # its predictor did not start, or its smoke test failed; the message says why
 
 
 REVISION_TRANSITIONS: dict[RevisionState, frozenset[RevisionState]] = {
-    RevisionState.STARTING: frozenset({RevisionState.LIVE, RevisionState.FAILED, RevisionState.STOPPED}),
+    RevisionState.STARTING: frozenset(
+        {RevisionState.LIVE, RevisionState.CANARY, RevisionState.FAILED, RevisionState.STOPPED}
+    ),
     RevisionState.LIVE: frozenset({RevisionState.STANDBY, RevisionState.STOPPED}),
-    RevisionState.STANDBY: frozenset({RevisionState.LIVE, RevisionState.STOPPED}),
+    RevisionState.CANARY: frozenset({RevisionState.LIVE, RevisionState.STOPPED}),
+    RevisionState.STANDBY: frozenset({RevisionState.LIVE, RevisionState.CANARY, RevisionState.STOPPED}),
     RevisionState.STOPPED: frozenset({RevisionState.STARTING}),
     RevisionState.FAILED: frozenset({RevisionState.STARTING, RevisionState.STOPPED}),
 }
@@ -104,6 +111,7 @@ class Reason(StrEnum):
     SERVING = "Serving"  # the live revision answers
     AWAITING_APPROVAL = "AwaitingApproval"  # no version passed a review for this environment
     LOADING = "Loading"  # a revision is being started
+    ROLLING_OUT = "RollingOut"  # the live revision answers, a new one gets a share
     FAILED = "RevisionFailed"  # the wanted revision did not start
     NOT_PROVEN = "NotProven"  # somebody changed the database: what was proven last answers on, or nothing does
     NO_VERSION = "NoModelVersion"  # in development: the spec names no version, or one that is not there

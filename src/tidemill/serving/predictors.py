@@ -44,6 +44,10 @@ def loaded_package(socket: Path, model_name: str) -> str:
         return ""
 
 
+class DidNotLoad(Unavailable):
+    """A predictor ended, or took too long, before it was ever ready."""
+
+
 class ProvenPredictors:
     """A host's predictors by revision; knows which package each has loaded, by having asked it once."""
 
@@ -177,9 +181,9 @@ class ProvenPredictors:
             if status.state is PredictorState.READY:
                 return
             if status.state in NOBODY:
-                raise Unavailable(f"the predictor did not start: {status.message}", remedy="see its log")
+                raise DidNotLoad(f"the predictor did not start: {status.message}", remedy="see its log")
             if self._site.clock.monotonic_seconds() > deadline:
-                raise Unavailable(f"the predictor was not ready after {LOAD_SECONDS:g} s", remedy="see its log")
+                raise DidNotLoad(f"the predictor was not ready after {LOAD_SECONDS:g} s", remedy="see its log")
             time.sleep(POLL_SECONDS)
 
 

@@ -8,15 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tidemill.access import Actor, Role
 from tidemill.artifacts import Content, ContentKind, blob_store, materialize
 from tidemill.base.errors import Forbidden, NotFound, StorageFull, TidemillError, Unavailable
 from tidemill.base.site import Site
 from tidemill.serving.model import Service
 
 if TYPE_CHECKING:
+    from tidemill.gate.moves import SignedMove
     from tidemill.registry import ModelVersion
 
 LOOKS = 3
+SYSTEM = "serving"
 PREDICT_EXTRA = "tidemill-runtime[predict]"
 MODEL_JSON = "model.json"
 
@@ -36,12 +39,16 @@ class Proven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The model version that a service shall answer with; `generation` is the live pointer's, 0 without a gate."""
+    """The model version that a service shall answer with; `generation` is the live pointer's, 0 without a gate.
+
+    `by_steps` is True for one that the gate let in: a rollout may lead to it. A move back is done at once.
+    """
 
     version: Proven
     label: str
     moved_by: str
     generation: int
+    by_steps: bool = False
 
     @property
     def model_version_id(self) -> str:
@@ -78,6 +85,12 @@ class ModelSource(Protocol):
 
     def proven(self, service: Service, model_version_id: str) -> Proven:
         """A version that this service answered with before and may be kept warm for it. Raises `NotProven`."""
+
+    def before(self, service: Service, generation: int) -> Proven | None:
+        """What the live pointer named before it got this generation; None when it was new. Raises `NotProven`."""
+
+    def take_back(self, service: Service, model_version_id: str, generation: int) -> None:
+        """Move the live pointer back to a version that answers; `Conflict` when it has another generation by now."""
 
     def prepare(self, version: Proven, folder: Path) -> Prepared:
         """Put a checked private copy of the package into `folder` (made anew) and have the venv ready; minutes."""
@@ -122,6 +135,24 @@ class RegistrySource:
             raise _not_proven(problem) from problem
         return Proven(namespace_id=namespace_id, model_version_id=model_version_id, package_digest=digest)
 
+    def before(self, service: Service, generation: int) -> Proven | None:
+        moved = self._moved(service, generation - 1)
+        return None if moved is None else self.proven(service, moved.model_version_id)
+
+    def take_back(self, service: Service, model_version_id: str, generation: int) -> None:
+        from tidemill.gate import rollback
+
+        actor = Actor(person=SYSTEM, namespace_id=service.namespace_id, roles=frozenset({Role.CONTRIBUTOR}))
+        environment = service.spec.environment
+        rollback(
+            self._site,
+            actor,
+            environment=environment,
+            service=service.name,
+            to=model_version_id,
+            generation=generation,
+        )
+
     def prepare(self, version: Proven, folder: Path) -> Prepared:
         from tidemill.locks import Requirements, combine, ensure_venv, lock
         from tidemill.registry import package_content, version_venv
@@ -164,10 +195,24 @@ class RegistrySource:
 
         return package_document(self._site, self._registered(version), MODEL_JSON)
 
+    def _moved(self, service: Service, generation: int) -> SignedMove | None:
+        from tidemill.gate.moves import signed_move
+
+        try:
+            return signed_move(
+                self._site,
+                service.namespace_id,
+                environment=service.spec.environment,
+                service=service.name,
+                generation=generation,
+            )
+        except TidemillError as problem:
+            raise _not_proven(problem) from problem
+
     def _look(self, service: Service) -> tuple[Wanted | None, bool]:
         """What is wanted; and False when the pointer moved after it was proven, so that it must be looked at again."""
         from tidemill.gate import verify_live
-        from tidemill.registry import live_pointers
+        from tidemill.registry import MoveKind, live_pointers
 
         spec, namespace_id = service.spec, service.namespace_id
         # rows and signatures are proven again before anything loads: what was changed behind the gate gets no traffic
@@ -182,11 +227,13 @@ class RegistrySource:
                 model_version_id=found.model_version_id,
                 package_digest=found.package_digest,
             )
+            moved = self._moved(service, pointer.generation)
             wanted = Wanted(
                 version=version,
                 label=found.version_label,
                 moved_by=pointer.moved_by,
                 generation=pointer.generation,
+                by_steps=moved is not None and moved.kind is MoveKind.PROMOTED,
             )
             return wanted, True
         return self._named(service), found is None

@@ -29,17 +29,21 @@ from tidemill.serving.gateway import Gateway, gateway_argv, prepare_gateway
 from tidemill.serving.host import Forker, ProcessHost
 from tidemill.serving.predictors import ProvenPredictors
 from tidemill.serving.reconcile import Reconciler
+from tidemill.serving.rollout import RolloutPlan
 from tidemill.serving.source import Prepared, Proven, Wanted
 from tidemill_runtime.model_package import file_digest
 
 
 class HandMovedSource:
-    """A model source whose pointer the test moves; versions are packages of small models."""
+    """A model source whose pointer the test moves; versions are packages of small models.
+
+    Each move is a generation, and forward unless it goes `back`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._versions: dict[str, Path] = {}
-        self._live: dict[str, str] = {}
+        self._moves: dict[str, list[tuple[str, bool]]] = {}
         self.digests: dict[str, str] = {}
         self.break_package = False
         self.recorded_offset = 0.0
@@ -49,16 +53,30 @@ class HandMovedSource:
         shutil.rmtree(self._folder / version, ignore_errors=True)
         self._versions[version] = make_package(self._folder / version, model)
 
-    def point(self, service: str, version: str) -> None:
+    def point(self, service: str, version: str, *, back: bool = False) -> None:
         """Move the live pointer of a service."""
-        self._live[service] = version
+        moves = self._moves.setdefault(service, [])
+        if not moves or moves[-1][0] != version:
+            moves.append((version, not back))
 
     def wanted(self, service: Service) -> Wanted | None:
-        version = self._live.get(service.name)
-        if version is None:
+        moves = self._moves.get(service.name)
+        if not moves:
             return None
-        proven = self.proven(service, version)
-        return Wanted(version=proven, label=f"car@{version}", moved_by="ada", generation=1)
+        version, by_steps = moves[-1]
+        return Wanted(
+            version=self.proven(service, version),
+            label=f"car@{version}",
+            moved_by="ada",
+            generation=len(moves),
+            by_steps=by_steps,
+        )
+
+    def before(self, service: Service, generation: int) -> Proven | None:
+        return self.proven(service, self._moves[service.name][generation - 2][0]) if generation > 1 else None
+
+    def take_back(self, service: Service, model_version_id: str, generation: int) -> None:
+        self.point(service.name, model_version_id, back=True)
 
     def proven(self, service: Service, model_version_id: str) -> Proven:
         return Proven(
@@ -130,9 +148,10 @@ class Stage:
         predictors = ProvenPredictors(self.site, self.source, self.host, log_socket=recorder_socket(self.site))
         self.reconciler = Reconciler(self.site, self.source, predictors, self.gateway)
 
-    def apply(self, name: str = "car", access: Access = Access.OPEN) -> Service:
+    def apply(self, name: str = "car", access: Access = Access.OPEN, rollout: RolloutPlan | None = None) -> Service:
         """Make a service."""
-        return apply_service(self.site, self.people.author, ServiceSpec(name=name, access=access))
+        spec = ServiceSpec(name=name, access=access, rollout=rollout or RolloutPlan())
+        return apply_service(self.site, self.people.author, spec)
 
     def reconcile(self, name: str = "car") -> Service:
         """One round of a service; the service afterwards."""

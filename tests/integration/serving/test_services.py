@@ -27,6 +27,7 @@ from tidemill.serving import (
     list_revisions,
     mint_prediction_token,
     predict,
+    store,
 )
 from tidemill.serving.gateway import ServiceRoute, Target
 from tidemill.serving.host import PredictorState
@@ -331,15 +332,16 @@ def test_a_damaged_package_is_unpacked_anew_for_a_predictor_that_dies(stage: Sta
 def _told_while(stage: Stage, reason: str) -> str:
     """The messages that the service has while it is brought back, all of them."""
     told: list[str] = []
-    observe = stage.reconciler._observe
+    observe = store.observe
 
     def listen(*given: Any, **named: Any) -> None:
         if named["reason"].value == reason:
             told.append(named["message"])
         observe(*given, **named)
 
-    stage.reconciler._observe = listen  # type: ignore[method-assign]  # heard in passing
-    stage.reconcile()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "observe", listen)
+        stage.reconcile()
     return "\n".join(told)
 
 

@@ -67,6 +67,12 @@ class FixedSource:
     def wanted(self, service: Service) -> Wanted | None:
         raise NotImplementedError
 
+    def before(self, service: Service, generation: int) -> Proven | None:
+        raise NotImplementedError
+
+    def take_back(self, service: Service, model_version_id: str, generation: int) -> None:
+        raise NotImplementedError
+
     def prepare(self, version: Proven, folder: Any) -> Prepared:
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ from tests.conftest import FixedClock, People, people_of
 from tests.integration.predict.running import until
 from tests.unit.serving.memory_host import MemoryHost
 
-from tidemill.base.errors import RunFailed, Unavailable
+from tidemill.base.errors import Conflict, RunFailed, Unavailable
 from tidemill.base.site import Site
 from tidemill.serving import (
     Access,
@@ -25,7 +25,7 @@ from tidemill.serving import (
     get_service,
     list_revisions,
 )
-from tidemill.serving.gateway import ServiceRoute
+from tidemill.serving.gateway import Figures, ServiceRoute
 from tidemill.serving.host import PredictorHost, PredictorState, PredictorStatus
 from tidemill.serving.predictors import ProvenPredictors
 from tidemill.serving.reconcile import Reconciler
@@ -34,9 +34,10 @@ from tidemill.serving.source import ModelSource, NotProven, Prepared, Proven, Wa
 
 
 class MemoryGateway:
-    """Takes every switch, unless `refuses`."""
+    """Takes every switch, unless `refuses`; `counted` is what it tells of each cluster."""
 
     def __init__(self) -> None:
+        self.counted: dict[str, Figures] = {}
         self.switches: list[tuple[ServiceRoute, ...]] = []
         self.retired: list[str] = []
         self.refuses = False
@@ -49,11 +50,18 @@ class MemoryGateway:
     def retire(self, clusters: Sequence[str]) -> None:
         self.retired += clusters
 
+    def figures(self, clusters: Sequence[str]) -> dict[str, Figures]:
+        return {name: self.counted[name] for name in clusters if name in self.counted}
+
 
 class MemorySource:
-    """Pointers by service, moved by the test; preparing waits while `holds` is set."""
+    """Pointers by service, moved by the test; preparing waits while `holds` is set.
+
+    Each move that it sees is a generation; those of `move_back` and `take_back` are moves back.
+    """
 
     def __init__(self) -> None:
+        self.moves: dict[str, list[tuple[str, bool]]] = {}
         self.live: dict[str, str] = {}
         self.approved: dict[str, str] = {}
         self.unproven: str | None = None
@@ -67,7 +75,25 @@ class MemorySource:
         if version is None:
             return None
         self.approved.setdefault(version, f"digest of {version}")
-        return Wanted(version=self.proven(service, version), label=f"m@{version}", moved_by="ada", generation=1)
+        moves = self.moves.setdefault(service.name, [])
+        if not moves or moves[-1][0] != version:
+            moves.append((version, True))
+        proven, by_steps = self.proven(service, version), moves[-1][1]
+        return Wanted(version=proven, label=f"m@{version}", moved_by="ada", generation=len(moves), by_steps=by_steps)
+
+    def before(self, service: Service, generation: int) -> Proven | None:
+        moves = self.moves.get(service.name, [])
+        return self.proven(service, moves[generation - 2][0]) if generation > 1 else None
+
+    def take_back(self, service: Service, model_version_id: str, generation: int) -> None:
+        if len(self.moves[service.name]) != generation:
+            raise Conflict("the live pointer moved meanwhile")
+        self.move_back(service.name, model_version_id)
+
+    def move_back(self, name: str, version: str) -> None:
+        """A rollback."""
+        self.live[name] = version
+        self.moves[name].append((version, False))
 
     def proven(self, service: Service, model_version_id: str) -> Proven:
         digest = self.approved.get(model_version_id)

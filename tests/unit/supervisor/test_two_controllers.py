@@ -120,6 +120,12 @@ class _SlowSource:
     def proven(self, *given: Any) -> Any:
         return self._source.proven(*given)
 
+    def before(self, *given: Any) -> Any:
+        return self._source.before(*given)
+
+    def take_back(self, *given: Any) -> None:
+        self._source.take_back(*given)
+
     def is_intact(self, *given: Any) -> bool:
         return bool(self._source.is_intact(*given))
 

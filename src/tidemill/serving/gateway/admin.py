@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tidemill.base.errors import Unavailable
+from tidemill.serving.gateway.figures import Figures
 from tidemill.serving.unix_http import ask
 
 TIMEOUT_SECONDS = 5.0
@@ -24,6 +27,27 @@ class Admin:
         body = self._get("/stats?" + urllib.parse.urlencode({"filter": pattern}))
         pairs = (line.split(": ", 1) for line in body.decode().splitlines() if ": " in line)
         return {name: value.strip('"') for name, value in pairs}
+
+    def figures(self, clusters: Sequence[str]) -> dict[str, Figures]:
+        """What was counted for each cluster since Envoy, or the cluster, began; nothing for one that is not known."""
+        names = "|".join(re.escape(name) for name in clusters)
+        pattern = rf"^cluster\.({names})\.upstream_rq_(completed|4xx|5xx|time)$"
+        asked = {"filter": pattern, "format": "json", "histogram_buckets": "cumulative"}
+        stats = json.loads(self._get("/stats?" + urllib.parse.urlencode(asked)))["stats"]
+        counts = {each["name"]: int(each["value"]) for each in stats if "name" in each}
+        times = {each["name"]: each["buckets"] for group in stats for each in group.get("histograms", ())}
+        return {
+            name: Figures(
+                requests=counts.get(f"cluster.{name}.upstream_rq_completed", 0),
+                refused=counts.get(f"cluster.{name}.upstream_rq_4xx", 0),
+                failed=counts.get(f"cluster.{name}.upstream_rq_5xx", 0),
+                latencies=tuple(
+                    (float(bucket["upper_bound"]), int(bucket["cumulative"]))
+                    for bucket in times.get(f"cluster.{name}.upstream_rq_time", ())
+                ),
+            )
+            for name in clusters
+        }
 
     def is_live(self) -> bool:
         """True when it has its first configuration and serves."""

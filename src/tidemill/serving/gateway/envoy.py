@@ -13,6 +13,7 @@ from typing import Any
 from tidemill.base.errors import Unavailable
 from tidemill.serving.gateway import resources
 from tidemill.serving.gateway.admin import Admin
+from tidemill.serving.gateway.figures import Figures
 from tidemill.serving.gateway.model import GatewayPlace, ServiceRoute
 from tidemill.serving.gateway.place import Guard, replace_file
 
@@ -69,6 +70,10 @@ class Gateway:
             known = {name: cluster for name, cluster in self._known_clusters().items() if name not in clusters}
             content = [resources.server_cluster(self._server_socket), *known.values()]
             self._write(self._place.clusters, content, _CLUSTER_STATS, _clusters_are_active)
+
+    def figures(self, clusters: Sequence[str]) -> dict[str, Figures]:
+        """What Envoy counted for each cluster; `Unavailable` when it does not answer."""
+        return self._admin.figures(clusters)
 
     def active_requests(self, cluster: str) -> int:
         """Requests that a cluster is answering now; 0 for one that is not known."""

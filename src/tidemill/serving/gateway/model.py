@@ -28,13 +28,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRoute:
-    """`/serving/{namespace}/{service}/...` and the revisions behind it."""
+    """`/serving/{namespace}/{service}/...` and the revisions behind it.
+
+    With several targets a caller stays with the one that it fell to: the same value of `sticky_header`, or without one
+    the same person of a token, is the same place between 0 and 100. The first targets hold the lowest places, so that
+    who is inside stays inside while the first one's share grows.
+    """
 
     namespace: str
     service: str
     access: Access
     targets: tuple[Target, ...]
     timeout_seconds: float = 30.0
+    sticky_header: str = ""
 
     @property
     def audience(self) -> str:

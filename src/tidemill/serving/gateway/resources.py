@@ -16,11 +16,19 @@ _JWT_FILTER = "envoy.filters.http.jwt_authn"
 _RBAC_FILTER = "envoy.filters.http.rbac"
 _ANY_TOKEN = "prediction-token"
 ISSUER = "tidemill"
+SUBJECT_HEADER = "x-tidemill-subject"
 
 # A predictor keeps idle connections for 120 s: the gateway must be the first to close them.
 UPSTREAM_IDLE = "60s"
 RETRIES = 3
 MAX_CONNECTIONS = 8192
+# Times are added up this often; counts are there at once.
+FLUSH_SECONDS = 1.0
+LATENCY_BOUNDS_MS = [
+    *(0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 600),
+    *(800, 1000, 1200, 1500, 2000, 2500, 3000, 4000, 5000, 6000, 8000, 10_000, 15_000, 20_000, 30_000, 60_000),
+    3_600_000,
+]
 
 
 def bootstrap(place: GatewayPlace, *, node: str) -> dict[str, Any]:
@@ -33,6 +41,10 @@ def bootstrap(place: GatewayPlace, *, node: str) -> dict[str, Any]:
             "lds_config": _watched(place.listeners),
         },
         "overload_manager": {"resource_monitors": [_connection_limit()]},
+        "stats_flush_interval": f"{FLUSH_SECONDS:g}s",
+        "stats_config": {
+            "histogram_bucket_settings": [{"match": {"suffix": ".upstream_rq_time"}, "buckets": LATENCY_BOUNDS_MS}]
+        },
     }
 
 
@@ -158,9 +170,11 @@ def _service_route(service: ServiceRoute, match: dict[str, Any]) -> dict[str, An
         action["cluster"] = service.targets[0].cluster
     else:
         action["weighted_clusters"] = {
-            "clusters": [{"name": target.cluster, "weight": target.weight} for target in service.targets]
+            "clusters": [{"name": target.cluster, "weight": target.weight} for target in service.targets],
+            "use_hash_policy": True,
         }
-    route: dict[str, Any] = {"match": match, "route": action}
+        action["hash_policy"] = _hash_policies(service)
+    route: dict[str, Any] = {"match": match, "route": action, "request_headers_to_remove": [SUBJECT_HEADER]}
     if service.access is Access.TOKEN:
         route["typed_per_filter_config"] = {
             _JWT_FILTER: {
@@ -170,6 +184,15 @@ def _service_route(service: ServiceRoute, match: dict[str, Any]) -> dict[str, An
             _RBAC_FILTER: _only_audience(service.audience),
         }
     return route
+
+
+def _hash_policies(service: ServiceRoute) -> list[dict[str, Any]]:
+    """The caller's key, or else its person; mixed with the first target, so that others are inside the next time."""
+    headers = [service.sticky_header] if service.sticky_header else []
+    if service.access is Access.TOKEN:
+        headers.append(SUBJECT_HEADER)
+    salted = {"pattern": {"regex": "^.*$"}, "substitution": f"{service.targets[0].cluster}:\\0"}
+    return [{"header": {"header_name": name, "regex_rewrite": salted}, "terminal": True} for name in headers]
 
 
 def _no_service() -> dict[str, Any]:
@@ -191,6 +214,9 @@ def _jwt_filter(keys: Path) -> dict[str, Any]:
         "clock_skew_seconds": 5,
         # predictors need no tokens, and logs none either
         "forward": False,
+        # who keeps to a revision by the person of its token is only known once the token is checked
+        "claim_to_headers": [{"header_name": SUBJECT_HEADER, "claim_name": "sub"}],
+        "clear_route_cache": True,
     }
     return {
         "name": _JWT_FILTER,

@@ -460,6 +460,36 @@ def upgrade() -> None:
     with op.batch_alter_table('revision', schema=None) as batch_op:
         batch_op.create_index('revision_namespace', ['namespace_id'], unique=False)
 
+    op.create_table('rollout',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('service_id', sa.String(length=36), nullable=False),
+    sa.Column('pointer_generation', sa.Integer(), nullable=False),
+    sa.Column('model_version_id', sa.String(length=36), nullable=False),
+    sa.Column('revision_id', sa.String(length=36), nullable=False),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('from_version_id', sa.String(length=36), nullable=False),
+    sa.Column('from_revision_id', sa.String(length=36), nullable=False),
+    sa.Column('from_revision', sa.Integer(), nullable=False),
+    sa.Column('plan', sa.JSON(), nullable=False),
+    sa.Column('state', sa.String(length=20), nullable=False),
+    sa.Column('percent', sa.Integer(), nullable=False),
+    sa.Column('paused', sa.Boolean(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('watched', sa.JSON(), nullable=False),
+    sa.Column('held_since', sa.String(length=32), nullable=True),
+    sa.Column('envelope', sa.JSON(), nullable=False),
+    sa.Column('generation', sa.Integer(), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.Column('changed_by', sa.String(length=128), nullable=False),
+    sa.Column('changed_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('service_id', 'pointer_generation', name='rollout_pointer')
+    )
+    with op.batch_alter_table('rollout', schema=None) as batch_op:
+        batch_op.create_index('rollout_namespace', ['namespace_id'], unique=False)
+
     op.create_table('run',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('namespace_id', sa.String(length=36), nullable=False),
