@@ -1,8 +1,10 @@
-"""`tidemill service monitor`: how a service is over time."""
+"""`tidemill service monitor` and `truth`: how a service is over time, and what its predictions should have been."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +12,15 @@ import typer
 from tidemill.cli.context import JsonOption, context_of
 from tidemill.cli.output import ago, note, print_json, print_table, say, wrapped
 
+ITEMS_PER_REQUEST = 2_000
+MOST_NAMED = 10
+_COUNTS = ("received", "new", "repeated", "corrected", "unknown")
+
 
 def add_verbs(service: typer.Typer) -> None:
     """Add the verbs to the noun `service`."""
     service.command()(monitor)
+    service.command()(truth)
 
 
 def monitor(
@@ -52,6 +59,50 @@ def monitor(
         note(f"the last computation failed: {found['problem']}")
     elif found["computed_at"]:
         note(f"computed {ago(found['computed_at'])}")
+
+
+def truth(
+    command: typer.Context,
+    name: Annotated[str, typer.Argument(help="The name of a service.")],
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
+    column: Annotated[str, typer.Option(help="The column with the true values.")] = "value",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what predictions should have been, however late; by prediction_id, request_id or the key of [monitor].
+
+    The same again changes nothing; what contradicts counts from now on, and is told. Example:
+    tidemill service truth fuel measured.csv --column mpg
+    """
+    from tidemill.monitoring.truth.read_file import read_truth_file
+
+    connection = context_of(command).connection
+    key = connection.get(f"/services/{name}/monitoring", page_size=1)["rules"]["key"]
+    total: dict[str, Any] = {**dict.fromkeys(_COUNTS, 0), "unknown_names": [], "corrections": []}
+    for items in batched(read_truth_file(file, value=column, key=key), ITEMS_PER_REQUEST):
+        done = connection.post(f"/services/{name}/truth", {"items": items})
+        for each in total:
+            total[each] += done[each]
+    if as_json:
+        print_json(total)
+        return
+    counts = ", ".join(f"{total[each]} {each}" for each in _COUNTS[1:] if total[each])
+    say(f"{total['received']} rows: {counts or 'none has a value'}")
+    for unknown in total["unknown_names"][:MOST_NAMED]:
+        note(f"unknown: {unknown}")
+    for each in total["corrections"][:MOST_NAMED]:
+        note(f"corrected: {each['name']} was {each['was']}, is {each['now']}")
+
+
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of at most so many items."""
+    held: list[Any] = []
+    for item in items:
+        held.append(item)
+        if len(held) == size:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
 def _stretch(window: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from tidemill.base.site import Site
 from tidemill.monitoring.lineage import trace_prediction
 from tidemill.monitoring.model import Prediction
 from tidemill.monitoring.predictions import find_prediction, list_predictions
+from tidemill.monitoring.truth import api as truth_api
 from tidemill.monitoring.windows import api as windows_api
 
 
@@ -70,7 +71,7 @@ def routes(site: Site) -> APIRouter:
         items = [_view(each) for each in found[:page_size]]
         return PredictionPage(items=items, next_page_token=items[-1].id if len(found) > page_size else None)
 
-    for room in (windows_api,):
+    for room in (windows_api, truth_api):
         router.include_router(room.routes(site))
     return router
 

@@ -12,7 +12,7 @@ from tidemill.base.errors import InvalidInput, StorageFull
 from tidemill.serving.predict import Predicted
 
 ROWS_PER_REQUEST = 500
-PREDICTION, PREDICTION_ID = "prediction", "prediction_id"
+PREDICTION, PREDICTION_ID, PREDICTION_ROW = "prediction", "prediction_id", "prediction_row"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Scored:
 
 
 def score(ask: Callable[[list[Any]], Predicted], columns: tuple[str, ...], source: Path, target: Path) -> Scored:
-    """Write `target`: the rows of `source` with `prediction` and the `prediction_id` that each is logged under.
+    """Write `target`: the rows of `source` with `prediction`, and `prediction_id` and `prediction_row` of the log.
 
     `ask` is `predict` bound to a service, `columns` those of its model; further columns are carried along. Nothing
     is written unless every row was scored. Raises `InvalidInput` naming file and column, and what `ask` raises.
@@ -49,6 +49,7 @@ def score(ask: Callable[[list[Any]], Predicted], columns: tuple[str, ...], sourc
             answer = ask(instances)
             table = table.append_column(PREDICTION, pyarrow.array(answer.predictions))
             table = table.append_column(PREDICTION_ID, pyarrow.array([answer.prediction_id] * len(instances)))
+            table = table.append_column(PREDICTION_ROW, pyarrow.array(range(len(instances))))
             if writer is None:
                 writer = pyarrow.parquet.ParquetWriter(temporary, table.schema)
             writer.write_table(table)

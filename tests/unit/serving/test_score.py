@@ -33,7 +33,8 @@ def test_rows_keep_their_columns_and_get_the_prediction_and_its_id(tmp_path: Pat
     done = score(ask, COLUMNS, table(tmp_path), tmp_path / "out.parquet")
     assert (done.rows, done.requests) == (1200, 3)
     found = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
-    assert found[1] == {"name": "car 1", "wght": 1.0, "year": 82, "prediction": 83.0, "prediction_id": "id500"}
+    logged = {"prediction_id": "id500", "prediction_row": 1}
+    assert found[1] == {"name": "car 1", "wght": 1.0, "year": 82, "prediction": 83.0, **logged}
     assert len(found) == 1200
 
 

@@ -1,5 +1,5 @@
 """Ground truth: what a prediction should have been, known later."""
 
-from tidemill.monitoring.truth.model import Delivered, Delivery, TruthItem, TruthSource
+from tidemill.monitoring.truth.model import Delivery, TruthItem, TruthSource
 
-__all__ = ["Delivered", "Delivery", "TruthItem", "TruthSource"]
+__all__ = ["Delivery", "TruthItem", "TruthSource"]

@@ -62,7 +62,11 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One batch of ground truth: how many items were new, said the same again, contradicted, or named nothing."""
+    """What became of one batch of ground truth.
+
+    So many items were new, said the same again, contradicted what was said (the last one counts), or were unknown:
+    named nothing that was predicted. `unknown_names` and `corrections` are the first of them.
+    """
 
     id: str
     received: int
@@ -70,14 +74,7 @@ class Delivery:
     repeated: int
     corrected: int
     unknown: int
+    unknown_names: tuple[str, ...]
+    corrections: tuple[Correction, ...]
     created_by: str
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
-    """What became of a batch: the counts, the first unknown names, and the first corrections with both values."""
-
-    delivery: Delivery
-    unknown: tuple[str, ...]
-    corrections: tuple[Correction, ...]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +25,7 @@ from sqlalchemy import (
 )
 
 from tidemill.base.database import UtcTime
-from tidemill.monitoring.truth.model import Delivered, Delivery, Truth, TruthSource
+from tidemill.monitoring.truth.model import Correction, Delivery, Truth, TruthSource
 
 metadata = MetaData()
 AT_A_TIME = 400
@@ -58,6 +59,7 @@ delivery_rows = Table(
     Column("corrected", Integer, nullable=False),
     Column("unknown", Integer, nullable=False),
     Column("unknown_names", JSON, nullable=False),
+    Column("corrections", JSON, nullable=False),
     Column("created_by", String(128), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Index("truth_delivery_service", "namespace_id", "service_id"),
@@ -116,16 +118,19 @@ def insert_truths(connection: Connection, namespace_id: str, service_id: str, tr
                 )
                 .values(is_current=False, is_applied=True)
             )
-        connection.execute(
-            insert(truth_rows).values(
-                namespace_id=namespace_id,
-                service_id=service_id,
-                **{name: getattr(truth, name) for name in Truth.__slots__ if name != "source"},
-                source=truth.source.value,
-                is_current=True,
-                is_applied=False,
-            )
-        )
+    rows = [
+        {
+            "namespace_id": namespace_id,
+            "service_id": service_id,
+            **{name: getattr(truth, name) for name in Truth.__slots__ if name != "source"},
+            "source": truth.source.value,
+            "is_current": True,
+            "is_applied": False,
+        }
+        for truth in truths
+    ]
+    if rows:
+        connection.execute(insert(truth_rows), rows)
 
 
 def pending_truths(
@@ -165,41 +170,46 @@ def count_truths(connection: Connection, namespace_id: str, service_id: str) -> 
     return {"rows": counts.get(True, 0), "corrections": counts.get(False, 0)}
 
 
-def insert_delivery(connection: Connection, namespace_id: str, service_id: str, delivered: Delivered) -> None:
+def insert_delivery(connection: Connection, namespace_id: str, service_id: str, delivery: Delivery) -> None:
     """Keep what became of a batch."""
-    delivery = delivered.delivery
-    connection.execute(
-        insert(delivery_rows).values(
-            namespace_id=namespace_id,
-            service_id=service_id,
-            **{name: getattr(delivery, name) for name in Delivery.__slots__},
-            unknown_names=list(delivered.unknown),
-        )
-    )
+    values = {name: getattr(delivery, name) for name in Delivery.__slots__}
+    values |= {
+        "unknown_names": list(delivery.unknown_names),
+        "corrections": [asdict(each) for each in delivery.corrections],
+    }
+    connection.execute(insert(delivery_rows).values(namespace_id=namespace_id, service_id=service_id, **values))
 
 
-def deliveries_of(
-    connection: Connection, namespace_id: str, service_id: str, *, limit: int
-) -> Iterator[tuple[Delivery, list[str]]]:
-    """The newest batches, and the unknown names of each."""
+def deliveries_of(connection: Connection, namespace_id: str, service_id: str, *, limit: int) -> list[Delivery]:
+    """The newest batches of a service."""
     query = (
         select(delivery_rows)
         .where(delivery_rows.c.namespace_id == namespace_id, delivery_rows.c.service_id == service_id)
         .order_by(delivery_rows.c.id.desc())
         .limit(limit)
     )
-    for row in connection.execute(query):
-        yield Delivery(**{name: row._mapping[name] for name in Delivery.__slots__}), list(row.unknown_names)
+    return [_delivery(row._mapping) for row in connection.execute(query)]
 
 
-def delivery_by_id(connection: Connection, namespace_id: str, delivery_id: str) -> tuple[Delivery, list[str]] | None:
-    """The batch of that id with its unknown names."""
-    row = connection.execute(
-        select(delivery_rows).where(delivery_rows.c.namespace_id == namespace_id, delivery_rows.c.id == delivery_id)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Delivery(**{name: row._mapping[name] for name in Delivery.__slots__}), list(row.unknown_names)
+def delivery_by_id(connection: Connection, namespace_id: str, delivery_id: str) -> Delivery | None:
+    """The batch of that id."""
+    query = select(delivery_rows).where(delivery_rows.c.namespace_id == namespace_id, delivery_rows.c.id == delivery_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _delivery(row._mapping)
+
+
+def count_unknown(connection: Connection, namespace_id: str, service_id: str) -> int:
+    """How many items of all batches named nothing."""
+    query = select(func.coalesce(func.sum(delivery_rows.c.unknown), 0)).where(
+        delivery_rows.c.namespace_id == namespace_id, delivery_rows.c.service_id == service_id
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def _delivery(row: RowMapping) -> Delivery:
+    values = {name: row[name] for name in Delivery.__slots__}
+    corrections = tuple(Correction(**each) for each in row["corrections"])
+    return Delivery(**{**values, "unknown_names": tuple(row["unknown_names"]), "corrections": corrections})
 
 
 def _own(namespace_id: str, service_id: str) -> Any:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +13,7 @@ from sqlalchemy import Connection
 from tidemill.base.errors import Unavailable
 from tidemill.base.home import Home
 from tidemill.base.site import Site
+from tidemill.monitoring.apart import LONGEST_SECONDS, run_apart
 from tidemill.monitoring.truth import store as truth_store
 from tidemill.monitoring.windows import store
 from tidemill.monitoring.windows.job import Computed, Job, Outcome, computed_from_json
@@ -26,7 +23,6 @@ from tidemill.serving.find import every_service
 from tidemill.serving.source import ModelSource, RegistrySource
 
 MOST_SERVICES = 20
-CHILD_SECONDS = 120.0
 MOST_KEPT = 5_000
 """Windows of a service that are kept; older ones go."""
 
@@ -66,21 +62,10 @@ def _advance(site: Site, plans: Sequence[Planned], compute: Compute) -> int:
 
 
 def compute_apart(home: Home, jobs: Sequence[Job]) -> list[Outcome]:
-    """Compute in a process of its own; `Unavailable` when it fails, or takes longer than `CHILD_SECONDS`."""
-    asked = json.dumps({"home": str(home.path), "jobs": [job.to_json() for job in jobs]})
-    argv = ["nice", "-n", "10", sys.executable, "-m", "tidemill.monitoring.windows.compute"]
-    # one thread: what it shares the cores with are predictors
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    try:
-        done = subprocess.run(
-            argv, input=asked, capture_output=True, text=True, check=True, timeout=CHILD_SECONDS, env=environment
-        )
-    except subprocess.TimeoutExpired as problem:
-        raise Unavailable(f"the windows were not computed within {CHILD_SECONDS:.0f} s") from problem
-    except subprocess.CalledProcessError as problem:
-        last = (problem.stderr or "").strip().splitlines()[-1:] or [f"it ended with {problem.returncode}"]
-        raise Unavailable(f"the windows could not be computed: {last[0][:300]}") from problem
-    return [_outcome(each) for each in json.loads(done.stdout)]
+    """Compute in a process of its own; `Unavailable` when it fails."""
+    asked = {"home": str(home.path), "jobs": [job.to_json() for job in jobs]}
+    told = run_apart("tidemill.monitoring.windows.compute", asked, what="the windows could not be computed")
+    return [_outcome(each) for each in told]
 
 
 def _outcome(told: Mapping[str, Any]) -> Outcome:
@@ -142,5 +127,5 @@ def _keep_failure(site: Site, plan: Planned, problem: str, seconds: float) -> No
     with site.database.write() as connection:
         before = store.progress_of(connection, service.namespace_id, service.id)
         known = before or Progress(hours={}, look="", computed_at=now, seconds=0.0, problem="")
-        failed = replace(known, computed_at=now, seconds=min(seconds, CHILD_SECONDS / 4), problem=problem)
+        failed = replace(known, computed_at=now, seconds=min(seconds, LONGEST_SECONDS / 4), problem=problem)
         store.put_progress(connection, service.namespace_id, service.id, failed)

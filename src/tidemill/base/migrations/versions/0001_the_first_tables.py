@@ -628,6 +628,7 @@ def upgrade() -> None:
     sa.Column('corrected', sa.Integer(), nullable=False),
     sa.Column('unknown', sa.Integer(), nullable=False),
     sa.Column('unknown_names', sa.JSON(), nullable=False),
+    sa.Column('corrections', sa.JSON(), nullable=False),
     sa.Column('created_by', sa.String(length=128), nullable=False),
     sa.Column('created_at', sa.String(length=32), nullable=False),
     sa.PrimaryKeyConstraint('id')
