@@ -40,6 +40,8 @@ from tidemill.gate import (
     rollback,
     withdraw,
 )
+from tidemill.monitoring.truth import TruthItem
+from tidemill.monitoring.truth.deliver import deliver_truth
 from tidemill.platform import Platform
 from tidemill.project.apply import apply_project
 from tidemill.project.model import ApplyRequest
@@ -184,6 +186,12 @@ def _delete(site: Site, people: People) -> Verb:
     return lambda: delete_service(site, people.author, "fuel", force=True)
 
 
+def _deliver_truth(site: Site, people: People) -> Verb:
+    apply_service(site, people.author, ServiceSpec(name="fuel", model="fuel"))
+    items = [TruthItem(prediction_id="gone", value=1.0)]
+    return lambda: deliver_truth(site, people.author, "fuel", items, match=lambda *_: [[]]).id
+
+
 def _apply_project(site: Site, people: People) -> Verb:
     tables = {"project": {"name": "small", "notebook": "n.ipynb"}, "service": {"name": "fuel"}}
     request = ApplyRequest(document=tables)
@@ -206,6 +214,7 @@ REPEATED: dict[str, Callable[[Site, People], Verb]] = {
     "PUT /services/{name}": _apply,
     "DELETE /services/{name}": _delete,
     "PUT /projects/{name}": _apply_project,
+    "POST /services/{name}/truth": _deliver_truth,
 }
 HARMLESS = {
     "POST /models/{model}/versions": "the same package of the same run is the version that it became",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -121,45 +121,57 @@ def _matched(site: Site, search: Search, items: Sequence[TruthItem], match: Matc
             return found
 
 
+class _Sorting:
+    """A batch, sorted into what is new, what was said already, what contradicts and what names nothing."""
+
+    def __init__(self, known: Mapping[tuple[str, int], Truth], person: str, now: datetime) -> None:
+        self._known, self._person, self._now = known, person, now
+        self.truths: dict[tuple[str, int], Truth] = {}
+        self.counts = {"new": 0, "repeated": 0, "corrected": 0, "unknown": 0}
+        self.unknown = list[str]()
+        self.corrections = list[Correction]()
+
+    def take(self, item: TruthItem, found: Found) -> None:
+        """Sort one item."""
+        if not found:
+            self.unknown.append(plain_text(item.name))
+        told = [self._at(item, place) for place in found] or ["unknown"]
+        self.counts[max(told, key=("unknown", "repeated", "new", "corrected").index)] += 1
+
+    def _at(self, item: TruthItem, place: tuple[str, int]) -> str:
+        before = self.truths.get(place) or self._known.get(place)
+        if before is not None and before.value == item.value:
+            return "repeated"
+        if before is not None:
+            self.corrections.append(Correction(name=plain_text(item.name), was=before.value, now=item.value))
+        self.truths[place] = Truth(
+            prediction_id=place[0],
+            row=place[1],
+            number=self._known[place].number + 1 if place in self._known else 1,
+            value=item.value,
+            source=TruthSource.DELIVERED,
+            created_by=self._person,
+            created_at=self._now,
+        )
+        return "new" if before is None else "corrected"
+
+
 def _keep(
     connection: Connection, site: Site, actor: Actor, service: Service, items: list[tuple[TruthItem, Found]]
 ) -> Delivery:
     now = site.clock.now()
-    known = store.current_truths(
-        connection, actor.namespace_id, service.id, (place[0] for _, found in items for place in found)
-    )
-    new: dict[tuple[str, int], Truth] = {}
-    counts = {"new": 0, "repeated": 0, "corrected": 0, "unknown": 0}
-    unknown, corrections = list[str](), list[Correction]()
+    places = (place[0] for _, found in items for place in found)
+    known = store.current_truths(connection, actor.namespace_id, service.id, places)
+    sorting = _Sorting(known, actor.person, now)
     for item, found in items:
-        what = "unknown"
-        for place in found:
-            before = new.get(place) or known.get(place)
-            if before is not None and before.value == item.value:
-                what = "repeated"
-                continue
-            what = "new" if before is None else "corrected"
-            if before is not None:
-                corrections.append(Correction(name=plain_text(item.name), was=before.value, now=item.value))
-            new[place] = Truth(
-                prediction_id=place[0],
-                row=place[1],
-                number=known[place].number + 1 if place in known else 1,
-                value=item.value,
-                source=TruthSource.DELIVERED,
-                created_by=actor.person,
-                created_at=now,
-            )
-        counts[what] += 1
-        if not found:
-            unknown.append(plain_text(item.name))
-    store.insert_truths(connection, actor.namespace_id, service.id, list(new.values()))
+        sorting.take(item, found)
+    store.insert_truths(connection, actor.namespace_id, service.id, list(sorting.truths.values()))
     delivery = Delivery(
         id=site.ids.new(),
         received=len(items),
-        **counts,
-        unknown_names=tuple(unknown[:MOST_NAMED]),
-        corrections=tuple(corrections[:MOST_NAMED]),
+        **sorting.counts,
+        unknown_names=tuple(sorting.unknown[:MOST_NAMED]),
+        corrections=tuple(sorting.corrections[:MOST_NAMED]),
         created_by=actor.person,
         created_at=now,
     )
@@ -170,7 +182,7 @@ def _keep(
         namespace_id=actor.namespace_id,
         kind="truth.delivered",
         subject_id=delivery.id,
-        data={"service": service.name, "received": delivery.received, **counts},
+        data={"service": service.name, "received": delivery.received, **sorting.counts},
         created_by=actor.person,
     )
     return delivery
