@@ -24,6 +24,7 @@ from tidemill.cli import (
     service_commands,
     site_commands,
     token_commands,
+    trigger_commands,
     tune_commands,
     up_commands,
 )
@@ -68,6 +69,7 @@ def build() -> typer.Typer:
         project_commands,
         service_commands,
         model_commands,
+        trigger_commands,
         data_commands,
         up_commands,
         site_commands,

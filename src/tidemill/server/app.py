@@ -20,6 +20,7 @@ from tidemill.access.guard import can_read
 from tidemill.base.ballast import Ballast, is_no_space
 from tidemill.base.errors import NotFound, StorageFull, TidemillError, Unauthenticated
 from tidemill.data.api import UPLOADS_ROUTE
+from tidemill.gate import approved_pipeline
 from tidemill.platform import Platform
 from tidemill.server.front_page import front_page
 from tidemill.server.idempotency import UNSAFE, answer_once
@@ -28,9 +29,10 @@ from tidemill.server.origin import OriginCheck
 from tidemill.server.room import room_check
 from tidemill.server.sign_in import SESSION_COOKIE, signed_in
 from tidemill.serving.api import ASSETS, asset_routes
+from tidemill.triggers.api import HOOKS, hook_routes
 
-OPEN_PATHS = frozenset({"/", "/sign-in", "/api/v1/healthz", ASSETS + "/{name}"})
-"""What answers without a token; a test walks the route table and holds every other route to a guard."""
+OPEN_PATHS = frozenset({"/", "/sign-in", "/api/v1/healthz", ASSETS + "/{name}", HOOKS + "/{trigger_id}"})
+"""What answers without a token (a webhook carries a signature); a test holds every other route to a guard."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -65,7 +67,9 @@ def create_app(platform: Platform) -> FastAPI:
         try:
             origin.check(request)
             # an upload is too large to keep beside its key, and sent again it is the same artifact
-            if request.method in UNSAFE and "idempotency-key" in request.headers and request.url.path != UPLOADS:
+            # a git server's own key says who sent a webhook no more than the rest of it
+            has_own_way = request.url.path == UPLOADS or request.url.path.startswith(HOOKS + "/")
+            if request.method in UNSAFE and "idempotency-key" in request.headers and not has_own_way:
                 actor = await to_thread.run_sync(lambda: find_actor(request))
                 response = await answer_once(site, actor, request, call_next)
             else:
@@ -82,6 +86,7 @@ def create_app(platform: Platform) -> FastAPI:
     for router in slice_routers(platform):
         app.include_router(router, prefix="/api/v1", dependencies=[demand_room])
     app.include_router(asset_routes())
+    app.include_router(hook_routes(site, approved_pipeline))
     return app
 
 
