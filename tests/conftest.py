@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import inspect, text
@@ -50,6 +51,22 @@ class People:
     author: Actor
     approver: Actor
     viewer: Actor
+
+
+@pytest.fixture(autouse=True)
+def closed_databases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The databases that a test opens are closed with it: processes close theirs by ending."""
+    opened: list[Database] = []
+    begin = Database.__init__
+
+    def remembered(self: Database, *given: Any, **named: Any) -> None:
+        begin(self, *given, **named)
+        opened.append(self)
+
+    monkeypatch.setattr(Database, "__init__", remembered)
+    yield
+    for database in opened:
+        database.close()
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +176,7 @@ BUDGET_SECONDS = {
     "integration": 290,
     "faults": 130,
     "acceptance": 280,
+    "browser": 120,
 }
 """What each folder may take in all workers together; printed beside what it took, never asserted."""
 

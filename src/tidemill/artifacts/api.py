@@ -126,8 +126,10 @@ def routes(site: Site) -> APIRouter:
         ]
 
     @router.get("/{artifact_id}/content", response_class=StreamingResponse)
-    def content(artifact_id: str, actor: Annotated[Actor, Depends(can_read)], path: str = "") -> StreamingResponse:
-        return _download(site, artifact(site, actor, artifact_id), path)
+    def content(
+        artifact_id: str, actor: Annotated[Actor, Depends(can_read)], path: str = "", inline: bool = False
+    ) -> StreamingResponse:
+        return _download(site, artifact(site, actor, artifact_id), path, inline=inline)
 
     return router
 
@@ -162,8 +164,11 @@ def _edge_view(edge: Edge) -> EdgeView:
     )
 
 
-def _download(site: Site, found: Artifact, path: str) -> StreamingResponse:
-    """The bytes of a file, or of the file at `path` in a folder, checked first and never rendered as ours."""
+def _download(site: Site, found: Artifact, path: str, *, inline: bool) -> StreamingResponse:
+    """The bytes of a file, or of the file at `path` in a folder, checked first and never rendered as ours.
+
+    `inline` is for HTML in a frame of our own pages: a sandbox without scripts, forms and origin.
+    """
     if found.content is None:
         raise NotFound(f"artifact {found.name!r} has no content in this site", place=found.uri or None)
     verify(site, found)
@@ -184,9 +189,11 @@ def _download(site: Site, found: Artifact, path: str) -> StreamingResponse:
             while piece := stream.read(_PIECE_BYTES):
                 yield piece
 
+    shown = {"X-Frame-Options": "SAMEORIGIN"} if inline and is_html else {}
     headers = {
         **_SAFE_HEADERS,
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        **shown,
+        "Content-Disposition": f"{'inline' if shown else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}",
         "Content-Length": str(matching[0].size_bytes),
         "ETag": f'"{matching[0].digest}"',
     }

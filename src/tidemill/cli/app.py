@@ -13,6 +13,7 @@ from tidemill import __version__
 from tidemill.base.errors import InvalidInput, StorageFull, TidemillError
 from tidemill.cli import (
     backup_commands,
+    dashboard_commands,
     data_commands,
     demo,
     model_commands,
@@ -24,7 +25,6 @@ from tidemill.cli import (
     service_commands,
     site_commands,
     token_commands,
-    trigger_commands,
     tune_commands,
     up_commands,
 )
@@ -69,9 +69,9 @@ def build() -> typer.Typer:
         project_commands,
         service_commands,
         model_commands,
-        trigger_commands,
         data_commands,
         up_commands,
+        dashboard_commands,
         site_commands,
         token_commands,
         backup_commands,

@@ -15,6 +15,7 @@ from tidemill.base.errors import InvalidInput, NotFound, Unavailable
 from tidemill.cli import monitor_commands
 from tidemill.cli.answering import answering_service
 from tidemill.cli.context import Context, JsonOption, context_of
+from tidemill.cli.dashboard_commands import sign_in_link
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
 from tidemill.cli.project_commands import apply_project
 from tidemill.cli.review_commands import current_project
@@ -202,11 +203,7 @@ def page(command: typer.Context, name: str) -> None:
     """
     context = context_of(command)
     _get(context, name)
-    url = context.connection.public_url
-    if url is None:
-        raise Unavailable("no site is up, so there is no page", remedy="tidemill up --detach")
-    code = context.connection.post("/sign-in-codes")["code"]
-    say(f"{url}/sign-in?code={code}&then=/api/v1/services/{name}/page")
+    say(sign_in_link(context.connection, f"/api/v1/services/{name}/page"))
 
 
 def delete(

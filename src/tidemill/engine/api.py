@@ -14,7 +14,8 @@ from tidemill.access.model import Actor
 from tidemill.base.ballast import demand_space
 from tidemill.base.site import Site
 from tidemill.engine.cancel import cancel_run
-from tidemill.engine.find import get_run, list_attempts, list_metrics, list_runs, list_tasks
+from tidemill.engine.find import get_run, last_metrics, list_attempts, list_metrics, list_runs, list_tasks
+from tidemill.engine.level import Level, run_level, state_of
 from tidemill.engine.logs import MAX_PIECE_BYTES, read_log
 from tidemill.engine.model import Attempt, Failure, LogPiece, Metric, Run, RunRequest, Task
 from tidemill.engine.resume import resume_run
@@ -59,10 +60,11 @@ class RunView(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     generation: int
+    metrics: dict[str, float | str] | None = None
 
 
 class RunQuery(BaseModel):
-    """Which runs are wanted, newest first."""
+    """Which runs are wanted, newest first; `with_metrics` adds the last value of each metric."""
 
     state: str | None = None
     experiment: str | None = None
@@ -70,6 +72,7 @@ class RunQuery(BaseModel):
     spec_digest: str | None = None
     page_size: int = Field(default=100, ge=1, le=1000)
     page_token: str | None = None
+    with_metrics: bool = False
 
 
 class RunPage(BaseModel):
@@ -139,6 +142,31 @@ class LogView(BaseModel):
     is_complete: bool
 
 
+class NodeView(BaseModel):
+    """A task in the graph of its level; `task` is null while it has not been made, `inside` counts states within it."""
+
+    name: str
+    display_name: str
+    state: str
+    task: TaskView | None
+    inside: dict[str, int]
+
+
+class EdgeView(BaseModel):
+    """`target` waits for `source`; both are names of nodes."""
+
+    source: str
+    target: str
+
+
+class LevelView(BaseModel):
+    """One level of a run as a graph; `way` are the tasks that lead to it, outermost first."""
+
+    nodes: list[NodeView]
+    edges: list[EdgeView]
+    way: list[TaskView]
+
+
 class RunSubmission(BaseModel):
     """A pipeline to run: the text of a PipelineSpec (YAML or JSON) and its parameters."""
 
@@ -189,11 +217,15 @@ def _reading_routes(router: APIRouter, site: Site) -> None:
     @router.get("")
     def listing(
         actor: Annotated[Actor, Depends(can_read)],
-        wanted: Annotated[RunQuery, Query()],
+        asked: Annotated[RunQuery, Query()],
     ) -> RunPage:
-        filters = wanted.model_dump(exclude={"page_size", "page_token"}, exclude_none=True)
-        page = list_runs(site, actor, filters=filters, page_size=wanted.page_size, page_token=wanted.page_token)
-        return RunPage(items=[run_view(run) for run in page.items], next_page_token=page.next_page_token)
+        filters = asked.model_dump(exclude={"page_size", "page_token", "with_metrics"}, exclude_none=True)
+        page = list_runs(site, actor, filters=filters, page_size=asked.page_size, page_token=asked.page_token)
+        views = [run_view(run) for run in page.items]
+        if asked.with_metrics:
+            found = last_metrics(site, actor, [run.id for run in page.items])
+            views = [view.model_copy(update={"metrics": _sendable(found.get(view.id, {}))}) for view in views]
+        return RunPage(items=views, next_page_token=page.next_page_token)
 
     @router.get("/{run_id}")
     def get(run_id: str, actor: Annotated[Actor, Depends(can_read)]) -> RunView:
@@ -202,6 +234,10 @@ def _reading_routes(router: APIRouter, site: Site) -> None:
     @router.get("/{run_id}/tasks")
     def tasks(run_id: str, actor: Annotated[Actor, Depends(can_read)]) -> list[TaskView]:
         return [task_view(task) for task in list_tasks(site, actor, run_id)]
+
+    @router.get("/{run_id}/graph")
+    def graph(run_id: str, actor: Annotated[Actor, Depends(can_read)], inside: str | None = None) -> LevelView:
+        return _level_view(run_level(site, actor, run_id, inside))
 
     @router.get("/{run_id}/attempts")
     def attempts(run_id: str, actor: Annotated[Actor, Depends(can_read)]) -> list[AttemptView]:
@@ -226,7 +262,9 @@ def _reading_routes(router: APIRouter, site: Site) -> None:
 def run_view(run: Run) -> RunView:
     """A run as the API shows it."""
     names = [
-        name for name in RunView.model_fields if name not in {"state", "failure", "notices", "parameters", "outputs"}
+        name
+        for name in RunView.model_fields
+        if name not in {"state", "failure", "notices", "parameters", "outputs", "metrics"}
     ]
     return RunView(
         state=run.state.value,
@@ -250,6 +288,21 @@ def task_view(task: Task) -> TaskView:
         output_parameters=_sendable(task.output_parameters),
         **{name: getattr(task, name) for name in TaskView.model_fields if name not in special},
     )
+
+
+def _level_view(level: Level) -> LevelView:
+    nodes = [
+        NodeView(
+            name=node.name,
+            display_name=node.display_name,
+            state=state_of(node).value,
+            task=None if node.task is None else task_view(node.task),
+            inside=dict(node.inside),
+        )
+        for node in level.nodes
+    ]
+    edges = [EdgeView(source=source, target=target) for source, target in level.edges]
+    return LevelView(nodes=nodes, edges=edges, way=[task_view(task) for task in level.way])
 
 
 def _attempt_view(one: Attempt) -> AttemptView:

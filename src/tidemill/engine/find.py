@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tidemill.access.model import Actor, Permission
 from tidemill.artifacts import Page
 from tidemill.base import paging
@@ -65,3 +67,13 @@ def list_metrics(site: Site, actor: Actor, run_id: str) -> list[Metric]:
     get_run(site, actor, run_id)
     with site.database.read() as connection:
         return rows.metrics_of(connection, actor.namespace_id, run_id)
+
+
+def last_metrics(site: Site, actor: Actor, run_ids: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The last value of each metric of these runs, by run and name; of tasks that report alike, the later one's."""
+    actor.demand(Permission.READ)
+    found: dict[str, dict[str, float]] = {}
+    with site.database.read() as connection:
+        for metric in rows.metrics_of_runs(connection, actor.namespace_id, run_ids):
+            found.setdefault(metric.run_id, {})[metric.name] = metric.value
+    return found

@@ -108,3 +108,9 @@ def metrics_of(connection: Connection, namespace_id: str, run_id: str) -> list[M
     """The metrics of a run, in the order in which they were recorded."""
     query = select(metric_rows).where(metric_rows.c.namespace_id == namespace_id, metric_rows.c.run_id == run_id)
     return [metric_of(row) for row in connection.execute(query.order_by(metric_rows.c.id)).mappings()]
+
+
+def metrics_of_runs(connection: Connection, namespace_id: str, run_ids: Sequence[str]) -> list[Metric]:
+    """The metrics of several runs, in the order in which they were recorded."""
+    query = select(metric_rows).where(metric_rows.c.namespace_id == namespace_id, metric_rows.c.run_id.in_(run_ids))
+    return [metric_of(row) for row in connection.execute(query.order_by(metric_rows.c.id)).mappings()]

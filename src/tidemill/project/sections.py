@@ -1,4 +1,7 @@
-"""The sections of a project file that something on the site follows; all others are compared with what was applied."""
+"""The sections of a project file that something on the site follows; all others are compared with what was applied.
+
+Triggers will be one more entry.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,5 @@ from tidemill.project.gate_section import GateSection
 from tidemill.project.live import Section
 from tidemill.project.monitor_section import MonitorSection
 from tidemill.project.service_section import ServiceSection
-from tidemill.project.trigger_section import TriggerSection
 
-SECTIONS: tuple[Section, ...] = (ServiceSection(), GateSection(), MonitorSection(), TriggerSection())
+SECTIONS: tuple[Section, ...] = (ServiceSection(), GateSection(), MonitorSection())

@@ -20,14 +20,17 @@ def main(arguments: Sequence[str]) -> None:
     """Serve the control API until SIGTERM; requests under way are finished."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home, *descriptors = arguments
+    app = create_app(Platform(home=Path(home)))
     config = uvicorn.Config(
-        create_app(Platform(home=Path(home))),
+        app,
         log_level="warning",
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(each)) for each in descriptors])
+    server = uvicorn.Server(config)
+    app.state.is_ending = lambda: server.should_exit
+    server.run(sockets=[socket.socket(fileno=int(each)) for each in descriptors])
 
 
 if __name__ == "__main__":

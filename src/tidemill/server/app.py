@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,19 +20,19 @@ from tidemill.access.guard import can_read
 from tidemill.base.ballast import Ballast, is_no_space
 from tidemill.base.errors import NotFound, StorageFull, TidemillError, Unauthenticated
 from tidemill.data.api import UPLOADS_ROUTE
-from tidemill.gate import approved_pipeline
 from tidemill.platform import Platform
-from tidemill.server.front_page import front_page
+from tidemill.server.dashboard import dashboard_page, dashboard_routes, is_page
+from tidemill.server.event_stream import event_routes
 from tidemill.server.idempotency import UNSAFE, answer_once
 from tidemill.server.mounts import slice_routers
 from tidemill.server.origin import OriginCheck
+from tidemill.server.processes import ProcessView, Watch, processes_of
 from tidemill.server.room import room_check
 from tidemill.server.sign_in import SESSION_COOKIE, signed_in
 from tidemill.serving.api import ASSETS, asset_routes
-from tidemill.triggers.api import HOOKS, hook_routes
 
-OPEN_PATHS = frozenset({"/", "/sign-in", "/api/v1/healthz", ASSETS + "/{name}", HOOKS + "/{trigger_id}"})
-"""What answers without a token (a webhook carries a signature); a test holds every other route to a guard."""
+OPEN_PATHS = frozenset({"/sign-in", "/api/v1/healthz", ASSETS + "/{name}", "/dashboard/{name}", "/favicon.svg"})
+"""What answers without a token; a test walks the route table and holds every other route to a guard."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -67,9 +67,7 @@ def create_app(platform: Platform) -> FastAPI:
         try:
             origin.check(request)
             # an upload is too large to keep beside its key, and sent again it is the same artifact
-            # a git server's own key says who sent a webhook no more than the rest of it
-            has_own_way = request.url.path == UPLOADS or request.url.path.startswith(HOOKS + "/")
-            if request.method in UNSAFE and "idempotency-key" in request.headers and not has_own_way:
+            if request.method in UNSAFE and "idempotency-key" in request.headers and request.url.path != UPLOADS:
                 actor = await to_thread.run_sync(lambda: find_actor(request))
                 response = await answer_once(site, actor, request, call_next)
             else:
@@ -85,17 +83,16 @@ def create_app(platform: Platform) -> FastAPI:
     demand_room = Depends(room_check(site.home, find_actor))
     for router in slice_routers(platform):
         app.include_router(router, prefix="/api/v1", dependencies=[demand_room])
+    app.state.is_ending = lambda: False
+    events = event_routes(site, Watch(site), lambda one: authenticate(site, _secret_of(one)))
+    app.include_router(events, prefix="/api/v1")
     app.include_router(asset_routes())
-    app.include_router(hook_routes(site, approved_pipeline))
+    app.include_router(dashboard_routes())
     return app
 
 
 def _own_routes(platform: Platform, app: FastAPI) -> APIRouter:
     router = APIRouter(tags=["site"])
-
-    @router.get("/", response_class=HTMLResponse, include_in_schema=False)
-    def home() -> str:
-        return front_page()
 
     @router.get("/sign-in", include_in_schema=False)
     def sign_in(code: str, then: str = "/") -> RedirectResponse:
@@ -110,6 +107,10 @@ def _own_routes(platform: Platform, app: FastAPI) -> APIRouter:
         if storage.refusal is not None:  # its place, a path, is nothing for strangers
             told |= {"message": storage.refusal.message, "remedy": storage.refusal.remedy or ""}
         return told
+
+    @router.get("/api/v1/processes")
+    def processes(_: Annotated[Actor, Depends(can_read)]) -> list[ProcessView]:
+        return [ProcessView(**each) for each in processes_of(platform.home)]
 
     @router.get("/api/v1/openapi.json", include_in_schema=False)
     def openapi(_: Annotated[Actor, Depends(can_read)]) -> dict[str, Any]:
@@ -144,7 +145,9 @@ def _handle_errors(app: FastAPI) -> None:
         return JSONResponse(body, status_code=400)
 
     @app.exception_handler(HTTPException)
-    async def plain(request: Request, problem: HTTPException) -> JSONResponse:
+    async def plain(request: Request, problem: HTTPException) -> Response:
+        if problem.status_code == 404 and request.method in ("GET", "HEAD") and is_page(request.url.path):
+            return dashboard_page()
         if problem.status_code == 404:
             return _refusal(NotFound(f"there is nothing at {request.url.path}"))
         body = {"error": "http", "message": str(problem.detail), "place": None, "remedy": None}

@@ -55,6 +55,8 @@ def test_a_run_is_submitted_driven_and_read_back(bench: Any, client: TestClient)
     assert (attempt["number"], attempt["exit_status"]) == (1, 0)
     assert client.get(f"/runs/{run['id']}/metrics").json() == []
     assert [one["id"] for one in client.get("/runs", params={"state": "SUCCEEDED"}).json()["items"]] == [run["id"]]
+    assert client.get("/runs").json()["items"][0]["metrics"] is None
+    assert client.get("/runs", params={"with_metrics": True}).json()["items"][0]["metrics"] == {}
 
 
 def test_a_log_is_read_by_byte_offset_and_never_in_the_middle_of_a_character(bench: Any, client: TestClient) -> None:

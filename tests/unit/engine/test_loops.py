@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from tidemill.base.errors import NotFound
 from tidemill.base.process import start_ticks
 from tidemill.engine import State, claims, get_run, list_tasks, resume_run, run_output
 from tidemill.engine.launchers.memory import Hang
+from tidemill.engine.level import run_level, state_of
 from tidemill.engine.store import worker_rows
 from tidemill.pipelines import Pipeline, load_pipeline
 
@@ -201,3 +203,27 @@ def test_items_that_are_no_list_fail_the_loop_with_its_name(bench: Any, programs
     assert run.state is State.FAILED
     assert run.failure is not None
     assert "loop" in run.failure.message
+
+
+def test_the_graph_of_a_level_tells_who_waits_for_whom_and_leads_into_loops(bench: Any, programs: Any) -> None:
+    run = bench.submit(loop_pipeline(), parameters={"items": [1, 2, 3]})
+    before = run_level(bench.site, bench.actor, run.id)
+    assert [(node.name, node.task) for node in before.nodes] == [("first", None), ("loop", None)]
+    bench.worker().run_until_done(run.id)
+    top = run_level(bench.site, bench.actor, run.id)
+    assert [(node.name, state_of(node)) for node in top.nodes] == [
+        ("first", State.SUCCEEDED),
+        ("loop", State.SUCCEEDED),
+    ]
+    assert (top.edges, top.nodes[1].inside) == ((("first", "loop"),), {"SUCCEEDED": 3})
+    assert top.nodes[1].task is not None
+    loop = run_level(bench.site, bench.actor, run.id, top.nodes[1].task.id)
+    assert [node.display_name for node in loop.nodes] == ["loop[0]", "loop[1]", "loop[2]"]
+    assert loop.nodes[1].task is not None
+    one = run_level(bench.site, bench.actor, run.id, loop.nodes[1].task.id)
+    assert one.edges == (("work", "check"),)
+    assert [task.path for task in one.way] == ["loop", "loop[1]"]
+    assert one.nodes[0].task is not None
+    assert one.nodes[0].task.parameters["number"] == 2
+    with pytest.raises(NotFound):
+        run_level(bench.site, bench.actor, run.id, "nobody")

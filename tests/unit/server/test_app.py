@@ -16,7 +16,7 @@ from tidemill.base.canonical import canonical_json
 from tidemill.engine.testing import Step, pipeline_of
 from tidemill.platform import Platform
 from tidemill.server.app import OPEN_PATHS, create_app
-from tidemill.server.front_page import ADDRESSES
+from tidemill.server.front_page import ADDRESSES, front_page
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_answers_carry_the_headers_that_close_the_browser(client: TestClient) ->
 def test_the_front_page_names_only_addresses_that_are_there(client: TestClient, owner: dict[str, str]) -> None:
     known = set(client.get("/api/v1/openapi.json", headers=owner).json()["paths"])
     known |= {"/api/v1", "/serving/NAMESPACE/SERVICE/v1 and /v2"}  # all routes together; the gateway's
-    page = client.get("/").text
+    page = front_page()
     for address, _ in ADDRESSES:
         assert address in page
         assert address.replace("SERVICE/page", "{name}/page") in known, address

@@ -1,0 +1,152 @@
+/** One review: what was checked, what changed, and the decision. Made so that a flaw shows on the first screen of a phone. */
+import { Alert, Anchor, Button, Group, Modal, SimpleGrid, Stack, Table, Text, Textarea } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link, useParams } from "react-router";
+
+import { type Schemas, api, told } from "../api/client";
+import { usePointers, useReview } from "../api/queries";
+import { number } from "../components/number";
+import { Asked, Empty, Facts, Page, Part, Problem, Values } from "../components/page";
+import { reviewTitle } from "../components/names";
+import { State } from "../components/state";
+import { Ago } from "../components/when";
+
+type Review = Schemas["ReviewView"];
+
+export default function ReviewPage() {
+  const { id = "" } = useParams();
+  const review = useReview(id);
+  return <Asked of={review}>{(told) => <Shown review={told} />}</Asked>;
+}
+
+function Shown({ review }: { review: Review }) {
+  const bad = review.checks.filter((check) => !["passed", "running", "pending"].includes(check.state));
+  const checks = [...review.checks].sort((one, other) => Number(one.state === "passed") - Number(other.state === "passed"));
+  return (
+    <Page title={reviewTitle(review)} crumbs={[["Reviews", "/reviews"]]} beside={<State state={review.state} />}>
+      {bad.map((check) => (
+        <Alert key={check.name} color={check.state === "failed" ? "red" : "orange"} title={check.name} role="alert">{check.summary}</Alert>
+      ))}
+      <Decision review={review} />
+      <SimpleGrid cols={{ base: 1, md: 2 }}>
+        <Part title="Checks" beside={<State state={review.checks_state} />}>
+          <Stack gap="sm">
+            {checks.map((check) => (
+              <div key={check.name}>
+                <Group gap="xs"><State state={check.state} /><Text fw={600} size="sm">{check.name}</Text></Group>
+                <Text size="sm" c="dimmed">{check.summary}</Text>
+                <details><summary className="muted">evidence</summary><Values of={check.evidence} /></details>
+              </div>
+            ))}
+          </Stack>
+        </Part>
+        <Changes review={review} />
+        <Part title="Approvals" beside={<Text size="sm" c="dimmed">{review.approvals.length} of {review.approvals_needed}</Text>}>
+          {review.approvals.length === 0 ? <Empty>Nobody has approved.</Empty> : <Facts of={review.approvals.map((one) => [one.approver, <Ago at={one.created_at} />])} />}
+          {review.reason && <Text size="sm" mt="xs">Rejected by {review.closed_by}: {review.reason}</Text>}
+        </Part>
+        {review.pipeline && <PipelineVersion version={review.pipeline} />}
+        <Part title="What is decided">
+          <Facts
+            of={[
+              ["package", <span className="mono">{review.package_digest}</span>], ["policy", <span className="mono">{review.policy_digest.slice(0, 16)}</span>],
+              ["environment", review.environment], ["opened", <>{review.opened_by}, <Ago at={review.opened_at} /></>],
+              ["evidence", <Anchor href={`/api/v1/reviews/${review.id}/evidence`} fz="sm">download the pack</Anchor>],
+            ]}
+          />
+        </Part>
+      </SimpleGrid>
+    </Page>
+  );
+}
+
+/** The code that is let in with the decision: what runs by itself afterwards, on newer data. */
+function PipelineVersion({ version }: { version: Schemas["PipelineVersionView"] }) {
+  return (
+    <Part title="Pipeline version">
+      <Facts
+        of={[
+          ["project", version.project], ["author", version.author], ["run", <Anchor component={Link} to={`/runs/${version.run_id}`} fz="sm">{version.run_id.slice(-12)}</Anchor>],
+          ["spec", <span className="mono">{version.spec_digest.slice(0, 23)}</span>], ["reads", version.data.join(", ") || null], ["parameters", <Values of={version.parameters} />],
+        ]}
+      />
+    </Part>
+  );
+}
+
+function Decision({ review }: { review: Review }) {
+  const queries = useQueryClient();
+  const [asked, { open, close }] = useDisclosure();
+  const [reason, setReason] = useState("");
+  const refresh = () => queries.invalidateQueries({ queryKey: ["reviews"] });
+  const path = { params: { path: { review_id: review.id } } };
+  const approve = useMutation({
+    // the digest that this page showed: what was exchanged meanwhile is refused
+    mutationFn: () => told(api.POST("/api/v1/reviews/{review_id}/approve", { ...path, body: { package_digest: review.package_digest } })),
+    onSuccess: refresh,
+  });
+  const reject = useMutation({
+    mutationFn: () => told(api.POST("/api/v1/reviews/{review_id}/reject", { ...path, body: { reason } })),
+    onSuccess: () => { close(); return refresh(); },
+  });
+  if (review.state !== "open") return null;
+  return (
+    <>
+      {approve.isError && <Problem problem={approve.error} />}
+      <Group>
+        <Button size="md" loading={approve.isPending} disabled={review.checks_state !== "passed"} onClick={() => approve.mutate()}>Approve</Button>
+        <Button size="md" variant="default" onClick={open}>Reject</Button>
+        {review.checks_state !== "passed" && <Text size="sm" c="dimmed">It can be approved when its checks have passed.</Text>}
+      </Group>
+      <Modal opened={asked} onClose={close} title="Reject, and say why">
+        <Textarea data-autofocus label="Reason" minRows={3} autosize value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
+        {reject.isError && <Problem problem={reject.error} />}
+        <Group mt="md"><Button color="red" loading={reject.isPending} disabled={!reason.trim()} onClick={() => reject.mutate()}>Reject</Button></Group>
+      </Modal>
+    </>
+  );
+}
+
+function Changes({ review }: { review: Review }) {
+  const pointers = usePointers();
+  const live = pointers.data?.items.find((one) => one.service === review.service && one.environment === review.environment);
+  const difference = useQuery({
+    queryKey: ["models", "difference", live?.model_version_id, review.model_version_id],
+    enabled: live !== undefined && review.model_version_id !== null && live.model_version_id !== review.model_version_id,
+    queryFn: () => told(api.GET("/api/v1/model-differences", { params: { query: { old: live!.model_version_id, new: review.model_version_id! } } })),
+  });
+  if (review.model_version_id === null) return null;
+  if (pointers.data && !live) return <Part title="What changed"><Empty>Nothing is live yet: this would be the first.</Empty></Part>;
+  if (live?.model_version_id === review.model_version_id) return <Part title="What changed"><Empty>This version is the one that is live.</Empty></Part>;
+  return (
+    <Part title="What changed against what is live">
+      <Asked of={difference}>
+        {(found) => (
+          <Table>
+            <Table.Tbody>
+              {rowsOf(found as Schemas["DifferenceView"]).map(([name, before, after]) => (
+                <Table.Tr key={name}>
+                  <Table.Td>{name}</Table.Td>
+                  <Table.Td className="mono">{before}</Table.Td>
+                  <Table.Td className="mono">{after}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        )}
+      </Asked>
+    </Part>
+  );
+}
+
+const shown = (value: unknown) => (typeof value === "string" ? value.slice(0, 24) : typeof value === "object" && value !== null ? JSON.stringify(value) : number(value));
+
+export function rowsOf(found: Schemas["DifferenceView"]): [string, string, string][] {
+  const pairs: [string, readonly unknown[]][] = [
+    ...Object.entries(found.metrics), ...Object.entries(found.parameters), ...Object.entries(found.data_versions),
+    ...(["code_commit", "lock_digest", "spec_digest"] as const).flatMap((name): [string, readonly unknown[]][] => (found[name] ? [[name.replace("_", " "), found[name]]] : [])),
+  ];
+  return pairs.map(([name, [before, after]]) => [name, shown(before), shown(after)]);
+}
