@@ -14,10 +14,10 @@ from tests.unit.gate.candidates import add_version, make_tables, open_for, perso
 
 from tidemill.access import Role
 from tidemill.base.errors import Conflict, Forbidden, TidemillError
+from tidemill.base.signing import KEY_FILE, PUBLIC_KEY_FILE, sign, signing_key
 from tidemill.base.site import Site
 from tidemill.gate import Review, approve, rollback, verify_approval, verify_audit, verify_live
 from tidemill.gate.audit import read_audit
-from tidemill.gate.signing import KEY_FILE, PUBLIC_KEY_FILE, sign, signing_key
 from tidemill.registry import ModelVersion
 
 Approved = tuple[ModelVersion, Review]

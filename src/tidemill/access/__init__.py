@@ -1,11 +1,12 @@
 """Namespaces, people, roles and tokens: who may do what; nothing is allowed that is not granted."""
 
-from tidemill.access.model import Actor, Namespace, Role, Token
+from tidemill.access.model import AUTOMATIC, Actor, Namespace, Role, Token
 from tidemill.access.namespaces import DEFAULT_NAMESPACE, ensure_namespace, find_namespace
 from tidemill.access.sign_in import make_sign_in_code, redeem_sign_in_code
 from tidemill.access.tokens import authenticate, create_token, list_tokens, local_token, revoke_token
 
 __all__ = [
+    "AUTOMATIC",
     "DEFAULT_NAMESPACE",
     "Actor",
     "Namespace",

@@ -19,6 +19,10 @@ class Role(StrEnum):
     STEP = "step"  # a running step: reads, logs, starts runs; never decides
 
 
+AUTOMATIC = "automatic"
+"""Who is said to have done what the site did by itself; no person can have this name."""
+
+
 class Permission(StrEnum):
     """What a route or verb asks for."""
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tidemill.access import store
-from tidemill.access.model import Actor, Permission, Role, Token
+from tidemill.access.model import AUTOMATIC, Actor, Permission, Role, Token
 from tidemill.access.namespaces import DEFAULT_NAMESPACE, ensure_namespace, find_namespace
 from tidemill.base.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from tidemill.base.site import Site
@@ -32,12 +32,14 @@ def create_token(
 
     It is for the actor's namespace; who administers the default namespace administers the site, and may name another,
     which is made when it is missing. Raises `Forbidden` for who administers neither, `InvalidInput` for an empty
-    person, letters of two alphabets in it, no role, or a name that no namespace can have.
+    person or the site's own name, letters of two alphabets in it, no role, or a name that no namespace can have.
     """
     actor.demand(Permission.ADMINISTER)
     namespace_id = actor.namespace_id if namespace is None else _other_namespace(site, actor, namespace)
     if not person.strip() or len(person) > 128 or not person.isprintable():
         raise InvalidInput("a token needs the name of a person", remedy="--person NAME, up to 128 printable characters")
+    if unicodedata.normalize("NFKC", person).strip().casefold() == AUTOMATIC:
+        raise InvalidInput(f"{person!r} is what the site calls itself", remedy="choose another name")
     if len(alphabets := _alphabets(person)) > 1:
         raise InvalidInput(
             f"{person!r} mixes {' and '.join(sorted(alphabets))} letters: it reads like another person's name",

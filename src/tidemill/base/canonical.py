@@ -22,6 +22,17 @@ def canonical_json(value: object) -> bytes:
     return text.encode("utf-8")
 
 
+def without_nan(value: Any) -> Any:
+    """A JSON value with what is not finite as its text (`nan`, `inf`, `-inf`), which canonical JSON refuses."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    if isinstance(value, dict):
+        return {name: without_nan(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_nan(inner) for inner in value]
+    return value
+
+
 def digest_bytes(data: bytes) -> str:
     """`sha256:` and 64 hex digits."""
     return "sha256:" + hashlib.sha256(data).hexdigest()

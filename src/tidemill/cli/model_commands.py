@@ -120,7 +120,8 @@ def _print_origin(found: dict[str, Any], first: dict[str, object] | None = None)
     version, run = found["model_version"], found["run"]
     approved = found.get("review") or next((each for each in found["reviews"] if each["state"] == "approved"), None)
     asked = approved or next(iter(found["reviews"]), None)
-    approvers = ", ".join(f"{each['approver']} at {each['at'][:19]}" for each in (approved or {}).get("approvals", []))
+    given = {each["approver"]: f" at {each['at'][:19]}" for each in (approved or {}).get("approvals", [])}
+    approvers = ", ".join(f"{each}{given.get(each, '')}" for each in (approved or {}).get("approvers", []))
     shown = {name: value for name, value in run["parameters"].items() if not name.startswith("data_")}
     print_fields(
         {
@@ -128,6 +129,7 @@ def _print_origin(found: dict[str, Any], first: dict[str, object] | None = None)
             "version": f"{version['label']} ({short(version['package_digest'])}) by {version['author']}",
             "review": "none" if asked is None else f"{asked['id']} ({asked['state']})",
             "approver": approvers or "none",
+            **({"passed": approved["automatic_in_words"]} if approved and approved["automatic"] else {}),
             "run": f"{run['id']} by {run['author']}",
             "parameters": ", ".join(f"{name}={_value(value)}" for name, value in shown.items()) or "-",
             "metrics": _metrics(found["metrics"]),

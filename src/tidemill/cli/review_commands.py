@@ -267,6 +267,7 @@ def _print(review: dict[str, Any]) -> None:
             **({"policy": f"of {review['policy_source']}"} if review["policy_source"] else {}),
             "state": review["state"],
             "opened": f"by {review['opened_by']}, {ago(review['opened_at'])}",
+            **({"automatic": review["automatic_in_words"]} if review["automatic"] else {}),
             "approvals": f"{len(review['approvals'])} of {review['approvals_needed']}"
             + "".join(f"\n           {each['approver']}, {ago(each['created_at'])}" for each in review["approvals"]),
         }

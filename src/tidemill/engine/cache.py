@@ -7,13 +7,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from tidemill.artifacts import Artifact, ArtifactStore, Content
 from tidemill.artifacts.store import artifacts_by_id
+from tidemill.base.errors import Forbidden
 from tidemill.base.site import Site
 from tidemill.engine.graph import Node
 from tidemill.engine.model import State
+from tidemill.engine.seals import prove_task, sealing_key
 from tidemill.engine.store import task_rows
 
 _SCHEMA_VERSION = 1
@@ -55,9 +57,9 @@ def _identity(one: Artifact) -> dict[str, Any]:
 
 
 def look_up(site: Site, blobs: ArtifactStore, namespace_id: str, key: str) -> Hit | None:
-    """The newest success with this key whose blobs are all there."""
+    """The newest success with this key, if its record proves and its blobs are all there."""
     query = (
-        select(task_rows.c.id, task_rows.c.output_parameters, task_rows.c.output_artifacts)
+        select(task_rows)
         .where(
             task_rows.c.namespace_id == namespace_id,
             task_rows.c.cache_key == key,
@@ -72,10 +74,21 @@ def look_up(site: Site, blobs: ArtifactStore, namespace_id: str, key: str) -> Hi
             return None
         ids = [one for found in row["output_artifacts"].values() for one in found]
         known = artifacts_by_id(connection, namespace_id, ids)
+    if not _is_proven(site, row, known):
+        return None
     if any(one not in known or not _is_there(blobs, known[one].content) for one in ids):
         return None
     artifacts = {name: [known[one] for one in found] for name, found in row["output_artifacts"].items()}
     return Hit(task_id=row["id"], parameters=row["output_parameters"], artifacts=artifacts)
+
+
+def _is_proven(site: Site, row: RowMapping, known: dict[str, Artifact]) -> bool:
+    """Whether the task's record is what the engine wrote; one that somebody changed gives nothing to others."""
+    try:
+        prove_task(sealing_key(site.home), row, known)
+    except Forbidden:
+        return False
+    return True
 
 
 def _is_there(blobs: ArtifactStore, content: Content | None) -> bool:

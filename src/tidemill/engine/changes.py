@@ -12,10 +12,12 @@ from sqlalchemy import Connection, Table, Update, bindparam, case, insert, selec
 from tidemill.artifacts import Artifact, Edge, record_edges
 from tidemill.artifacts.record import record_prepared
 from tidemill.base.events import append_event
+from tidemill.base.signing import SigningKey, signing_key
 from tidemill.base.site import Site
 from tidemill.engine.claims import Guards, demand_claim
 from tidemill.engine.graph import Node, RunGraph
 from tidemill.engine.model import Failure, State
+from tidemill.engine.seals import seal_end, seal_task
 from tidemill.engine.store import attempt_rows, metric_rows, run_rows, task_rows
 
 _PROGRESS = (
@@ -32,6 +34,7 @@ _PROGRESS = (
     "started_at",
     "finished_at",
     "generation",
+    "seal",
 )
 _ENDING = ("state", "exit_status", "signal", "max_rss_bytes", "failure", "finished_at")
 
@@ -101,13 +104,13 @@ def write_changes(site: Site, graph: RunGraph, batch: Batch, guards: Guards) -> 
         return
     with site.database.write() as connection:
         demand_claim(connection, graph.claim, guards)
-        _write_nodes(connection, graph)
+        _write_nodes(connection, site, graph)
         _write_attempts(connection, graph, batch.attempts)
         record_prepared(connection, batch.artifacts)
         record_edges(connection, site, batch.edges, namespace_id=graph.namespace_id, created_by=graph.author)
         _write_metrics(connection, site, graph, batch)
         if graph.is_changed:
-            _write_run(connection, graph)
+            _write_run(connection, site, graph)
         for kind, subject_id, data in batch.events:
             append_event(
                 connection,
@@ -125,18 +128,32 @@ def write_changes(site: Site, graph: RunGraph, batch: Batch, guards: Guards) -> 
         attempt.is_new = False
 
 
-def _write_nodes(connection: Connection, graph: RunGraph) -> None:
+def _write_nodes(connection: Connection, site: Site, graph: RunGraph) -> None:
+    has_ended = any(node.state.is_final for node in (*graph.created.values(), *graph.changed.values()))
+    key = signing_key(site.home) if has_ended else None
     if graph.created:
-        connection.execute(insert(task_rows), [_new_row(graph, node) for node in graph.created.values()])
+        connection.execute(insert(task_rows), [_task_row(graph, node, key) for node in graph.created.values()])
     if graph.changed:
-        rows = [
-            {"row_id": node.id, "row_namespace": graph.namespace_id, **_prefixed(_row(node))}
-            for node in graph.changed.values()
+        rows = [_task_row(graph, node, key) for node in graph.changed.values()]
+        changes = [
+            {
+                "row_id": row["id"],
+                "row_namespace": row["namespace_id"],
+                **_prefixed({name: row[name] for name in _PROGRESS}),
+            }
+            for row in rows
         ]
-        connection.execute(_UPDATE_TASK, rows)
+        connection.execute(_UPDATE_TASK, changes)
 
 
-def _new_row(graph: RunGraph, node: Node) -> dict[str, Any]:
+def _task_row(graph: RunGraph, node: Node, key: SigningKey | None) -> dict[str, Any]:
+    """The row of a node; with `key` that of one that has ended is sealed."""
+    row = _fields_of(graph, node)
+    sealed = None if key is None or not node.state.is_final else seal_task(key, row, node.out_artifacts)
+    return {**row, "seal": sealed}
+
+
+def _fields_of(graph: RunGraph, node: Node) -> dict[str, Any]:
     return {
         "id": node.id,
         "namespace_id": graph.namespace_id,
@@ -262,7 +279,7 @@ def _repeat_metrics(connection: Connection, site: Site, graph: RunGraph, task_id
         connection.execute(insert(metric_rows), rows)
 
 
-def _write_run(connection: Connection, graph: RunGraph) -> None:
+def _write_run(connection: Connection, site: Site, graph: RunGraph) -> None:
     graph.generation += 1
     values: dict[str, Any] = {
         "state": graph.state.value,
@@ -276,6 +293,7 @@ def _write_run(connection: Connection, graph: RunGraph) -> None:
     }
     if graph.is_over:
         values["claimed_by"] = None
+        values["end_seal"] = _end_seal(connection, site, graph)
     else:
         # Somebody may have asked to stop the run since we read it: that is not overwritten.
         asked = run_rows.c.state == State.CANCELING.value
@@ -283,3 +301,13 @@ def _write_run(connection: Connection, graph: RunGraph) -> None:
     connection.execute(
         update(run_rows).where(run_rows.c.namespace_id == graph.namespace_id, run_rows.c.id == graph.id).values(values)
     )
+
+
+def _end_seal(connection: Connection, site: Site, graph: RunGraph) -> str:
+    tasks = connection.execute(
+        select(task_rows.c.id, task_rows.c.state).where(
+            task_rows.c.namespace_id == graph.namespace_id, task_rows.c.run_id == graph.id
+        )
+    )
+    states = {row.id: row.state for row in tasks}
+    return seal_end(signing_key(site.home), graph.namespace_id, graph.id, graph.state.value, states)

@@ -22,15 +22,21 @@ def data_given(
     return found
 
 
-def version_behind(connection: Connection, namespace_id: str, uri: str) -> dict[str, str]:
+def version_behind(connection: Connection, namespace_id: str, uri: str, *, digest: str | None = None) -> dict[str, str]:
     """The path and the version of the content that a URI names: DVC's hash, else the `sha256:` digest of the bytes.
 
-    An artifact of a task does not count, nor what a spec says of its importer: only data that was brought in itself.
+    An artifact of a task does not count, nor what a spec says of its importer: only data that was brought in itself,
+    and only while it has the content of `digest`, when that is given.
     """
     if not uri.startswith(STORED):
         return {}
     source = artifact_by_id(connection, namespace_id, uri.removeprefix(STORED))
-    if source is None or source.run_id is not None or source.digest is None:
+    if (
+        source is None
+        or source.run_id is not None
+        or source.digest is None
+        or source.digest != (digest or source.digest)
+    ):
         return {}
     path = str(source.metadata.get("path", source.name))
     return {path: str(source.metadata.get("data_version", source.digest))}

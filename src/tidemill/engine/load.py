@@ -18,6 +18,7 @@ from tidemill.engine.bind import loop_items
 from tidemill.engine.claims import Claim, Guards, demand_claim
 from tidemill.engine.graph import Node, Phase, RunGraph, Scope, kind_of
 from tidemill.engine.model import Failure, State, TaskKind
+from tidemill.engine.seals import prove_run, prove_task, sealing_key
 from tidemill.engine.specs import SpecCache, read_spec
 from tidemill.engine.store import attempt_rows
 
@@ -33,6 +34,7 @@ def load_run(site: Site, claim: Claim, specs: SpecCache, guards: Guards) -> tupl
         text = read_spec(connection, row["spec_digest"], namespace_id=claim.namespace_id)
         tasks = rows.task_mappings(connection, claim.namespace_id, claim.run_id)
         artifacts = artifacts_by_id(connection, claim.namespace_id, _artifact_ids(row, tasks))
+    _prove(site, row, tasks, artifacts)
     if tasks:
         _close_lost_attempts(site, claim, guards)
     graph = _graph(site, row, claim, specs.load(text, row["spec_digest"]))
@@ -45,6 +47,15 @@ def load_run(site: Site, claim: Claim, specs: SpecCache, guards: Guards) -> tupl
     else:
         _Restorer(graph, scheduler, tasks, artifacts).restore(row["parameters"], root_artifacts)
     return graph, scheduler
+
+
+def _prove(site: Site, row: RowMapping, tasks: Sequence[RowMapping], artifacts: Mapping[str, Artifact]) -> None:
+    """What was submitted, and what has ended, is as it was written then: nothing goes on from a row that is not."""
+    key = sealing_key(site.home)
+    prove_run(key, row)
+    for task in tasks:
+        if State(task["state"]).is_final:
+            prove_task(key, task, artifacts)
 
 
 def _graph(site: Site, row: RowMapping, claim: Claim, pipeline: Any) -> RunGraph:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tidemill.access.model import Actor
@@ -17,23 +19,28 @@ def run_output(site: Site, actor: Actor, run_id: str, name: str) -> Artifact | A
 
     `task` is a task's path or name. `NotFound` names what there is instead.
     """
+    return output_of(list_tasks(site, actor, run_id), name, partial(artifact, site, actor), place=f"run {run_id}")
+
+
+def output_of(tasks: Sequence[Task], name: str, find: Callable[[str], Artifact], *, place: str) -> Artifact | Any:
+    """`run_output` among these tasks; `find` gives an artifact by its id."""
     path, _, output = name.rpartition(".")
-    tasks = list_tasks(site, actor, run_id)
-    task = _task(tasks, path)
+    task = task_named(tasks, path)
     if output in task.output_artifacts:
-        found = [artifact(site, actor, one) for one in task.output_artifacts[output]]
+        found = [find(one) for one in task.output_artifacts[output]]
         return found[0] if len(found) == 1 else found
     if output in task.output_parameters:
         return task.output_parameters[output]
     known = sorted({*task.output_artifacts, *task.output_parameters})
     raise NotFound(
         f"the task {path!r} has no output {output!r}",
-        place=f"run {run_id}",
+        place=place,
         remedy=f"it has: {', '.join(known) or 'none'}; it is {task.state.value}",
     )
 
 
-def _task(tasks: list[Task], path: str) -> Task:
+def task_named(tasks: Sequence[Task], path: str) -> Task:
+    """The task of a path or a name; `NotFound` tells those that there are."""
     for matches in ([one for one in tasks if one.path == path], [one for one in tasks if one.name == path]):
         if matches:
             return matches[0]

@@ -12,13 +12,15 @@ from tidemill.artifacts.record import forget_edges
 from tidemill.base.errors import Conflict, NotFound
 from tidemill.base.events import append_event
 from tidemill.base.repeats import was_done
+from tidemill.base.signing import public_key
 from tidemill.base.site import Site
 from tidemill.engine import rows
 from tidemill.engine.find import get_run
 from tidemill.engine.model import Run, State, TaskKind, check_transition
-from tidemill.engine.specs import read_spec
+from tidemill.engine.seals import prove_run
+from tidemill.engine.specs import SpecCache, read_spec
 from tidemill.engine.store import run_rows, task_rows
-from tidemill.pipelines import Dag, Pipeline, load_pipeline
+from tidemill.pipelines import Dag, Pipeline
 
 _STEPS = frozenset({TaskKind.CONTAINER.value, TaskKind.IMPORTER.value})
 _STAYS = frozenset({State.SUCCEEDED.value, State.SKIPPED.value})
@@ -28,7 +30,7 @@ def resume_run(site: Site, actor: Actor, run_id: str) -> Run:
     """Make a FAILED, CANCELED or PAUSED run PENDING again; a worker takes it from there.
 
     Tasks that succeeded keep their outputs, except those that come after one that runs again. Raises `NotFound`,
-    `Conflict` when the run is at work or succeeded, `Forbidden`.
+    `Conflict` when the run is at work or succeeded, `Forbidden`, also when the record of the run was changed.
     """
     actor.demand(Permission.WRITE)
     if was_done("run.resumed", run_id):
@@ -36,7 +38,8 @@ def resume_run(site: Site, actor: Actor, run_id: str) -> Run:
     with site.database.read() as connection:
         row = _run(connection, actor, run_id)
         text = read_spec(connection, row["spec_digest"], namespace_id=actor.namespace_id)
-    pipeline = load_pipeline(text, place=row["spec_digest"])
+    prove_run(public_key(site.home), row)
+    pipeline = SpecCache(1).load(text, row["spec_digest"])
     with site.database.write() as connection:
         row = _run(connection, actor, run_id)
         check_transition(State(row["state"]), State.PENDING, place=f"run {run_id}")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
-from tidemill.base.errors import NotFound
+from tidemill.base.errors import Forbidden, NotFound
 from tidemill.engine.store import spec_rows
 from tidemill.pipelines import Pipeline, load_pipeline
 
@@ -54,8 +54,14 @@ class SpecCache:
         self._loaded: dict[str, Pipeline] = {}
 
     def load(self, text: str, digest: str) -> Pipeline:
-        """The pipeline of a stored text."""
+        """The pipeline of a stored text; `Forbidden` when the text is not that of the digest."""
         found = self._loaded.pop(digest, None) or load_pipeline(text, place=digest)
+        if found.digest != digest:
+            raise Forbidden(
+                f"the stored spec is another one, {found.digest}",
+                place=digest,
+                remedy="somebody changed the database: restore it from a backup, or run the pipeline again",
+            )
         self._loaded[digest] = found
         if len(self._loaded) > self._size:
             del self._loaded[next(iter(self._loaded))]

@@ -9,10 +9,12 @@ from tidemill.artifacts import artifact
 from tidemill.base.errors import InvalidInput
 from tidemill.base.events import append_event
 from tidemill.base.repeats import subject_done
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.engine.data_read import data_given
 from tidemill.engine.find import get_run
 from tidemill.engine.model import Run, RunRequest, State
+from tidemill.engine.seals import seal_run
 from tidemill.engine.specs import keep_spec
 from tidemill.engine.store import run_rows
 from tidemill.engine.supported import check_supported
@@ -40,9 +42,10 @@ def submit_run(site: Site, actor: Actor, request: RunRequest) -> Run:
         if len(text) > MAX_NAME_CHARACTERS or not text.isprintable():
             raise InvalidInput(f"the {what} of a run is up to {MAX_NAME_CHARACTERS} printable characters", place=what)
     run = _new_run(site, actor, request, parameters)
+    key, values = signing_key(site.home), _values(run, request)
     with site.database.write() as connection:
         keep_spec(connection, pipeline, namespace_id=actor.namespace_id, created_by=actor.person, now=run.created_at)
-        connection.execute(insert(run_rows).values(**_values(run, request)))
+        connection.execute(insert(run_rows).values(**values, seal=seal_run(key, values)))
         append_event(
             connection,
             site.clock,

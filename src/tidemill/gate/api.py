@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,11 +13,12 @@ from tidemill.access import Actor
 from tidemill.access.guard import can_approve, can_operate, can_read, can_write
 from tidemill.base.errors import NotFound
 from tidemill.base.paging import key_of, page_token
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.gate.approve import approve
 from tidemill.gate.approved_pipeline import approved_pipeline
 from tidemill.gate.audit import read_audit, verify_audit
-from tidemill.gate.evidence import evidence_files
+from tidemill.gate.evidence import evidence_archive
 from tidemill.gate.find import get_review, list_reviews
 from tidemill.gate.model import AuditEntry, PipelineReviewRequest, Review, ReviewRequest, ReviewState
 from tidemill.gate.open_pipeline_review import open_pipeline_review
@@ -28,7 +27,7 @@ from tidemill.gate.pipeline_difference import pipeline_difference
 from tidemill.gate.policy import parse_policy
 from tidemill.gate.reject import reject, withdraw
 from tidemill.gate.rollback import rollback
-from tidemill.gate.signing import signing_key
+from tidemill.gate.statements import in_words
 from tidemill.gate.trace import trace_decision
 from tidemill.registry import LivePointer
 
@@ -143,6 +142,17 @@ class ApprovedPipelineView(BaseModel):
     version: PipelineVersionView
 
 
+class AutomaticView(BaseModel):
+    """What the site said where the policy lets it decide: passed, or why people must."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    passed: bool
+    reasons: list[str]
+    pipeline_review_id: str | None
+    approved_by: list[str]
+
+
 class ReviewView(BaseModel):
     """A review; `about` says whether a model version asks, or a pipeline version alone.
 
@@ -165,6 +175,8 @@ class ReviewView(BaseModel):
     policy: dict[str, Any]
     policy_digest: str
     policy_source: str
+    automatic: AutomaticView | None
+    automatic_in_words: str | None
     reason: str | None
     opened_by: str
     opened_at: datetime
@@ -308,7 +320,7 @@ def _decision_routes(router: APIRouter, site: Site) -> None:
 def _proof_routes(router: APIRouter, site: Site) -> None:
     @router.get("/reviews/{review_id}/evidence", response_class=Response)
     def evidence(review_id: str, actor: Reader) -> Response:
-        packed = _zip(evidence_files(site, actor, review_id))
+        packed = evidence_archive(site, actor, review_id)
         headers = {
             "Content-Disposition": f'attachment; filename="review-{review_id[:36]}.zip"',
             "X-Content-Type-Options": "nosniff",
@@ -355,6 +367,8 @@ def _view(review: Review) -> ReviewView:
         policy=review.policy.to_json(),
         policy_digest=review.policy_digest,
         policy_source=review.policy_source,
+        automatic=None if review.automatic is None else AutomaticView.model_validate(review.automatic),
+        automatic_in_words=in_words(review),
         reason=review.reason,
         opened_by=review.opened_by,
         opened_at=review.opened_at,
@@ -374,12 +388,3 @@ def _entry(entry: AuditEntry) -> AuditView:
 
 def _token(keys: list[str], page_size: int) -> str | None:
     return page_token(keys[page_size - 1]) if len(keys) > page_size else None
-
-
-def _zip(files: dict[str, bytes]) -> bytes:
-    """The files in one archive; the same files give the same bytes."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), files[name])
-    return packed.getvalue()

@@ -8,17 +8,17 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, Forbidden
 from tidemill.base.repeats import was_done
+from tidemill.base.signing import SigningKey, sign, signing_key
 from tidemill.base.site import Site
 from tidemill.gate import store
-from tidemill.gate.approved_pipeline import reviewed_version
 from tidemill.gate.bound import binding_policy
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import get_review, review_in
 from tidemill.gate.model import Approval, CheckState, Happening, Review, ReviewState
 from tidemill.gate.people import is_author, person_key
 from tidemill.gate.record import record, record_refusal
-from tidemill.gate.signing import SigningKey, sign, signing_key
 from tidemill.gate.statements import approval_statement, checks_digest
+from tidemill.gate.verify import reviewed_version
 from tidemill.registry import ModelVersion, VersionState
 from tidemill.registry.pointer import locked_pointer
 

@@ -6,15 +6,12 @@ from sqlalchemy import Connection
 
 from tidemill.access import Actor
 from tidemill.base.errors import Forbidden, TidemillError
+from tidemill.base.signing import PublicKey, SigningKey, is_key_made, public_key
 from tidemill.base.site import Site
-from tidemill.gate import rows
 from tidemill.gate.audit import PIPELINE_APPROVED, signed_pipeline
-from tidemill.gate.model import ApprovedPipeline, Happening, Review, ReviewState
+from tidemill.gate.model import ApprovedPipeline, Happening, Review
 from tidemill.gate.record import record
-from tidemill.gate.signing import PublicKey, SigningKey, is_key_made, public_key
-from tidemill.gate.verify import prove_decision
-from tidemill.registry import ModelVersion
-from tidemill.registry.find import read_version
+from tidemill.gate.verify import departures, pipeline_approved_by
 
 
 def approved_pipeline(
@@ -42,36 +39,11 @@ def approved_pipeline_in(
     return found
 
 
-def pipeline_approved_by(connection: Connection, key: PublicKey, namespace_id: str, review_id: str) -> ApprovedPipeline:
-    """What a review approved, proven; `Forbidden` when that is no pipeline version, or not what was signed."""
-    review = rows.review_by_id(connection, namespace_id, review_id)
-    place = f"review {review_id}"
-    if review is None or review.state is not ReviewState.APPROVED or review.pipeline is None:
-        raise Forbidden("no pipeline version was approved there", place=place)
-    decision = rows.decision_of(connection, namespace_id, review_id)
-    approvers, at = prove_decision(key, review, reviewed_version(connection, review), decision)
-    return ApprovedPipeline(
-        project=review.pipeline.project,
-        environment=review.environment,
-        spec_digest=review.pipeline.spec_digest,
-        run_id=review.pipeline.run_id,
-        parameters=review.pipeline.parameters,
-        review_id=review.id,
-        approved_by=tuple(approvers),
-        approved_at=at,
-        version=review.pipeline,
-    )
-
-
-def reviewed_version(connection: Connection, review: Review) -> ModelVersion | None:
-    """The model version that a review is about, None for a pipeline version alone."""
-    if review.model_version_id is None:
-        return None
-    return read_version(connection, review.namespace_id, review.model_version_id)
-
-
 def settle_pipeline(connection: Connection, site: Site, key: SigningKey, actor: Actor, review: Review) -> None:
-    """Make a review's pipeline version the approved one, in the transaction of its approval, unless it is already."""
+    """Make a review's pipeline version the approved one, in the transaction of its approval.
+
+    Unless it is already, for the same service and under the same policy.
+    """
     if review.pipeline is None:
         return
     project, environment = review.pipeline.project, review.environment
@@ -79,7 +51,7 @@ def settle_pipeline(connection: Connection, site: Site, key: SigningKey, actor: 
         known = approved_pipeline_in(connection, key.public, review.namespace_id, project, environment)
     except TidemillError:
         known = None  # what stood there does not prove: what people approve now takes its place
-    if known is not None and not known.version.departures(review.pipeline):
+    if known is not None and not departures(known, review):
         return
     data = {
         "project": project,

@@ -12,9 +12,9 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.canonical import digest_json
 from tidemill.base.errors import Conflict
+from tidemill.base.signing import PublicKey, SigningKey, public_key, sign, statement, verified_statement
 from tidemill.base.site import Site
 from tidemill.gate.model import AuditEntry, Happening
-from tidemill.gate.signing import PublicKey, SigningKey, public_key, sign, statement, verified_statement
 from tidemill.gate.store import audit_rows, head_rows
 
 GENESIS = "sha256:" + "0" * 64

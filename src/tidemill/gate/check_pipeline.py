@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.access import Actor, Role
 from tidemill.base.site import Site
-from tidemill.engine import State, TaskKind, get_run, list_tasks
+from tidemill.engine import State, TaskKind
 from tidemill.gate.approved_pipeline import approved_pipeline
 from tidemill.gate.model import CheckResult, CheckState, PipelineVersion
 from tidemill.gate.pipeline_difference import difference
 from tidemill.gate.pipeline_version import pipeline_version_of
+from tidemill.registry import RunOutputs
 
 
 def check_pipeline(site: Site, namespace_id: str, wanted: PipelineVersion, environment: str) -> CheckResult:
     """Passed when the run succeeded, is recorded as it was when the review was opened, and each of its steps ran in a
     lock; the evidence says what differs from the pipeline version that is approved for the environment."""
-    reader = Actor(person="site", namespace_id=namespace_id, roles=frozenset({Role.VIEWER}))
-    run = get_run(site, reader, wanted.run_id)
-    tasks = list_tasks(site, reader, run.id)
+    outputs = RunOutputs(site, namespace_id, wanted.run_id)
+    run, tasks = outputs.recorded.run, outputs.recorded.tasks
     faults = []
     if run.state is not State.SUCCEEDED:
         faults.append(f"the run is {run.state.value}")
-    if pipeline_version_of(site, run, tasks, wanted.project) != wanted:
+    if pipeline_version_of(site, outputs, wanted.project) != wanted:
         faults.append("the run is recorded otherwise than when this review was opened")
     ran = [task for task in tasks if task.kind is TaskKind.CONTAINER and task.state is State.SUCCEEDED]
     loose = sorted(task.path for task in ran if task.lock_digest is None)

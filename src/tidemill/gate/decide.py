@@ -9,28 +9,43 @@ from sqlalchemy import Connection
 
 from tidemill.access import Actor
 from tidemill.base.errors import Conflict
+from tidemill.base.signing import SigningKey, sign
 from tidemill.base.site import Site
 from tidemill.gate import store
-from tidemill.gate.approved_pipeline import reviewed_version, settle_pipeline
+from tidemill.gate.approved_pipeline import settle_pipeline
 from tidemill.gate.audit import POINTER_MOVED, POINTER_TAMPERED
 from tidemill.gate.find import review_in
-from tidemill.gate.model import CheckState, Closing, Happening, Review, ReviewState, check_review_transition
+from tidemill.gate.model import Automatic, CheckState, Closing, Happening, Review, ReviewState, check_review_transition
 from tidemill.gate.record import record
-from tidemill.gate.signing import SigningKey, sign
 from tidemill.gate.statements import decision_statement, move_statement
-from tidemill.gate.verify import last_generation, prove_review, tampering_of
+from tidemill.gate.verify import (
+    last_generation,
+    prove_review,
+    reviewed_version,
+    tampering_of,
+)
 from tidemill.registry import LivePointer, ModelVersion, MoveKind
 from tidemill.registry.pointer import Move, locked_pointer, move_pointer
 
 
-def decide_if_passed(connection: Connection, site: Site, key: SigningKey, actor: Actor, review_id: str) -> bool:
-    """Approve an open review that has its checks and approvals; False when it has not.
+def decide_if_passed(
+    connection: Connection,
+    site: Site,
+    key: SigningKey,
+    actor: Actor,
+    review_id: str,
+    automatic: Automatic | None = None,
+) -> bool:
+    """Approve an open review that has its checks, and its approvals or what the site said; False when it has not.
 
     A model version goes live, and its pipeline version, or the one that was asked for alone, is the approved one. In
     the caller's transaction. Raises `Forbidden` when a row of the review is not what was signed.
     """
     review = review_in(connection, actor.namespace_id, review_id, lock=True)
-    enough = len(review.approvals) >= review.policy.approvals
+    if automatic is not None:
+        review = replace(review, automatic=automatic)
+    by_itself = automatic is not None and automatic.passed
+    enough = by_itself or len(review.approvals) >= review.policy.approvals
     if review.state is not ReviewState.OPEN or review.checks_state is not CheckState.PASSED or not enough:
         return False
     locked_pointer(connection, actor.namespace_id, review.environment, review.service)
@@ -39,12 +54,18 @@ def decide_if_passed(connection: Connection, site: Site, key: SigningKey, actor:
     check_review_transition(review.state, ReviewState.APPROVED)
     now = site.clock.now()
     decision = sign(key, decision_statement(review, version, approvers, now))
-    closing = Closing(state=ReviewState.APPROVED, by=actor.person, at=now, decision=decision)
+    closing = Closing(state=ReviewState.APPROVED, by=actor.person, at=now, decision=decision, automatic=automatic)
     if not store.close_review(connection, review, closing):
         raise Conflict("the review changed meanwhile", remedy="look at it again: tidemill review show")
-    data = {"model_version": review.version_label, "package_digest": review.package_digest, "approvers": approvers}
+    data = {
+        "model_version": review.version_label,
+        "package_digest": review.package_digest,
+        "approvers": approvers,
+        "automatic": None if automatic is None else automatic.to_json(),
+    }
     record(connection, site, key, actor, Happening("review.approved", review.id, data))
-    settle_pipeline(connection, site, key, actor, review)
+    if not by_itself:
+        settle_pipeline(connection, site, key, actor, review)
     if version is not None:
         _promote(connection, site, key, actor, review, version)
     return True

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import shlex
+import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from tidemill.access import Actor
 from tidemill.base.canonical import canonical_json, digest_bytes
 from tidemill.base.errors import Conflict, InvalidInput, StorageFull
+from tidemill.base.signing import PublicKey, pre_authentication_encoding, sign_bytes, signing_key
 from tidemill.base.site import Site
 from tidemill.gate import rows
 from tidemill.gate.evidence_page import evidence_page
 from tidemill.gate.find import get_review
 from tidemill.gate.model import CheckState, Review, ReviewState
-from tidemill.gate.signing import pre_authentication_encoding, sign_bytes, signing_key
-from tidemill.gate.statements import checks_digest, version_digest
-from tidemill.gate.verify import prove_rows
+from tidemill.gate.statements import checks_digest, in_words
+from tidemill.gate.verify import pipeline_approved_by, prove_rows
 from tidemill.registry import ModelVersion, get_version, trace_version
 from tidemill.registry.pointer import pointer_moves
+from tidemill.registry.seal import version_digest
 
 REVIEW_TYPE = "application/vnd.tidemill.review+json"
 
@@ -54,8 +59,10 @@ def evidence_files(site: Site, actor: Actor, review_id: str) -> dict[str, bytes]
     key = signing_key(site.home)
     with site.database.read() as connection:
         decision = rows.decision_of(connection, actor.namespace_id, review.id)
-    prove_rows(key.public, review, version, decision)  # this site signs nothing that its rows merely claim
+        prove_rows(connection, key.public, review, version, decision)  # nothing is signed that rows merely claim
+        approval = _pipeline_approval(connection, key.public, review)
     document = _document(site, actor, review, version, decision)
+    document["pipeline_approval"] = approval
     document["public_key_sha256"] = key.public.key_id
     page = evidence_page(document).encode()
     document["files"] = {"review.html": digest_bytes(page)}
@@ -68,13 +75,46 @@ def evidence_files(site: Site, actor: Actor, review_id: str) -> dict[str, bytes]
         "public-key.pem": key.public.pem,
         **_openssl_files("review", envelope),
     }
-    for number, approval in enumerate(review.approvals, start=1):
-        files.update(_openssl_files(f"approval-{number}", approval.envelope))
+    for number, each in enumerate(review.approvals, start=1):
+        files.update(_openssl_files(f"approval-{number}", each.envelope))
     if document["decision"] is not None:
         files.update(_openssl_files("decision", document["decision"]))
+    if approval is not None:
+        for number, envelope in enumerate(approval["envelopes"], start=1):
+            files.update(_openssl_files(f"pipeline-approval-{number}", envelope))
+        files.update(_openssl_files("pipeline-decision", approval["decision"]))
     signed = sorted(name[:-4] for name in files if name.endswith(".pae"))
     files["VERIFY.txt"] = _instructions(signed, _said(review), key.public.key_id)
     return files
+
+
+def evidence_archive(site: Site, actor: Actor, review_id: str) -> bytes:
+    """The pack as one ZIP archive; the same files give the same bytes."""
+    packed = io.BytesIO()
+    files = evidence_files(site, actor, review_id)
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), files[name])
+    return packed.getvalue()
+
+
+def _pipeline_approval(connection: Connection, key: PublicKey, review: Review) -> dict[str, Any] | None:
+    """What people signed that let a review pass without one: their approvals of the pipeline version and the policy."""
+    said = review.automatic
+    if said is None or said.pipeline_review_id is None or review.state is not ReviewState.APPROVED:
+        return None
+    found = pipeline_approved_by(connection, key, review.namespace_id, said.pipeline_review_id)
+    behind = rows.review_by_id(connection, review.namespace_id, found.review_id)
+    assert behind is not None  # it was proven just now
+    return {
+        "review_id": found.review_id,
+        "approved_by": list(found.approved_by),
+        "approved_at": _time(found.approved_at),
+        "pipeline": {**found.version.to_json(), "pipeline_digest": found.version.digest},
+        "policy_digest": found.policy_digest,
+        "envelopes": [approval.envelope for approval in behind.approvals],
+        "decision": rows.decision_of(connection, review.namespace_id, found.review_id),
+    }
 
 
 def _document(
@@ -111,6 +151,8 @@ def _document(
             }
             for approval in review.approvals
         ],
+        "automatic": None if review.automatic is None else review.automatic.to_json(),
+        "automatic_in_words": in_words(review),
         "decision": decision,
         "pointer_moves": _moves(site, actor, review),
     }
@@ -173,7 +215,16 @@ def _said(review: Review) -> list[str]:
         f"approval-{number}.pae": {**bound, "approver": approval.approver, "sha256": _hex(approval.package_digest)}
         for number, approval in enumerate(review.approvals, start=1)
     }
-    if review.state is ReviewState.APPROVED:
+    said = review.automatic
+    if said is not None and said.pipeline_review_id is not None:
+        ours = {**bound, "automatic": said.to_json(), "approvers": [], "sha256": _hex(review.package_digest)}
+        wanted["decision.pae"] = ours
+        wanted["pipeline-decision.pae"] = {
+            "review_id": said.pipeline_review_id,
+            "approvers": sorted(said.approved_by),
+            "policy_digest": review.policy_digest,
+        }
+    elif review.state is ReviewState.APPROVED:
         approvers = sorted(approval.approver for approval in review.approvals)
         wanted["decision.pae"] = {**bound, "approvers": approvers, "sha256": _hex(review.package_digest)}
     return [

@@ -23,7 +23,7 @@ def evidence_page(document: dict[str, Any]) -> str:
     parts = [
         f'<h1 class="{_text(review["state"])}">{_text(title)}</h1>',
         _section("Review", _table(review)),
-        _section("Approvals", _approvals(document["approvals"])),
+        _section("Approvals", _approvals(document["approvals"], document["automatic_in_words"])),
         _section("Checks", "".join(_check(check) for check in document["checks"])),
         _section("Model version", _table(_flat(origin)) if origin else "<p>none: a pipeline version alone</p>"),
         _section("Pipeline version", _table(pipeline) if pipeline else "<p>none: the run is of no project</p>"),
@@ -47,11 +47,12 @@ def _section(title: str, body: str) -> str:
     return f"<h2>{_text(title)}</h2>{body}"
 
 
-def _approvals(approvals: list[dict[str, Any]]) -> str:
+def _approvals(approvals: list[dict[str, Any]], automatic: str | None) -> str:
+    said = "" if automatic is None else f"<p>{_text(automatic)}</p>"
     if not approvals:
-        return "<p>none</p>"
+        return said or "<p>none</p>"
     names = ("approver", "approved_at", "package_digest")
-    return "".join(_table({name: approval[name] for name in names}) for approval in approvals)
+    return said + "".join(_table({name: approval[name] for name in names}) for approval in approvals)
 
 
 def _check(check: dict[str, Any]) -> str:

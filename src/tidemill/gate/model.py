@@ -149,6 +149,46 @@ class ApprovedPipeline:
     approved_by: tuple[str, ...]
     approved_at: datetime
     version: PipelineVersion
+    service: str
+    policy_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automatic:
+    """What the site itself said of a review under a policy that is automatic: passed, or why people decide.
+
+    `pipeline_review_id` is the review in which people approved the pipeline version and the policy, `approved_by` who.
+    """
+
+    passed: bool
+    reasons: tuple[str, ...] = ()
+    pipeline_review_id: str | None = None
+    approved_by: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored and signed."""
+        return {
+            "schema_version": 1,
+            "passed": self.passed,
+            "reasons": list(self.reasons),
+            "pipeline_review_id": self.pipeline_review_id,
+            "approved_by": list(self.approved_by),
+        }
+
+
+def read_automatic(stored: Any) -> Automatic | None:
+    """What stands in a JSON column; `Forbidden` when it is none that the gate wrote."""
+    if stored is None:
+        return None
+    fields = {"schema_version", "passed", "reasons", "pipeline_review_id", "approved_by"}
+    if not isinstance(stored, dict) or set(stored) != fields or stored["schema_version"] != 1:
+        raise Forbidden("the stored decision of the site is none", remedy="restore the database from a backup")
+    return Automatic(
+        passed=stored["passed"] is True,
+        reasons=tuple(stored["reasons"]),
+        pipeline_review_id=stored["pipeline_review_id"],
+        approved_by=tuple(stored["approved_by"]),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +251,8 @@ class Review:
 
     `package_digest` is the digest that is approved: of the package, or of the pipeline version. `pipeline` is the
     pipeline version that is approved with it, None for a run of no project. `policy_source` says what made the policy
-    binding, "" for one that came with the request.
+    binding, "" for one that came with the request. `automatic` is what the site said where the policy lets it decide,
+    None until then.
     """
 
     id: str
@@ -235,6 +276,7 @@ class Review:
     generation: int
     pipeline: PipelineVersion | None = None
     policy_source: str = ""
+    automatic: Automatic | None = None
 
     @property
     def checks_state(self) -> CheckState:
@@ -248,7 +290,11 @@ class Review:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovedVersion:
-    """The proof that a version may be live for a service: what `verify_approval` found and recomputed."""
+    """The proof that a version may be live for a service: what `verify_approval` found and recomputed.
+
+    `approvers` approved the version, or, where `pipeline_review_id` is not None, the pipeline version and the policy by
+    which it passed without a person.
+    """
 
     model_version_id: str
     version_label: str
@@ -259,6 +305,7 @@ class ApprovedVersion:
     review_id: str
     approvers: tuple[str, ...]
     approved_at: datetime
+    pipeline_review_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,13 +319,17 @@ class Happening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """How an open review ends: its final state, by whom and when, why, and the signed decision of an approval."""
+    """How an open review ends: its final state, by whom and when, why, and the signed decision of an approval.
+
+    `automatic` is what the site said, where it was the site that approved.
+    """
 
     state: ReviewState
     by: str
     at: datetime
     reason: str | None = None
     decision: dict[str, Any] | None = None
+    automatic: Automatic | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

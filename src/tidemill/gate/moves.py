@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tidemill.base.errors import Forbidden
+from tidemill.base.signing import public_key, verified_statement
 from tidemill.base.site import Site
 from tidemill.gate import rows
-from tidemill.gate.signing import public_key, verified_statement
 from tidemill.registry import MoveKind
 
 

@@ -6,8 +6,9 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, InvalidInput
 from tidemill.base.repeats import subject_done
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
-from tidemill.engine import State, get_run, list_tasks
+from tidemill.engine import State, get_run
 from tidemill.gate.approved_pipeline import approved_pipeline
 from tidemill.gate.find import get_review
 from tidemill.gate.model import PipelineReviewRequest, PipelineVersion, Review, ReviewState, Subject
@@ -15,7 +16,7 @@ from tidemill.gate.opening import check_names, keep_open, pending_checks, policy
 from tidemill.gate.pipeline_version import pipeline_version_of, project_of
 from tidemill.gate.policy import BoundPolicy
 from tidemill.gate.run_checks import run_checks
-from tidemill.gate.signing import signing_key
+from tidemill.registry import RunOutputs
 
 SHORT_DIGITS = 12
 
@@ -68,7 +69,8 @@ def _open(site: Site, actor: Actor, request: PipelineReviewRequest, bound: Bound
 
 
 def _pipeline(site: Site, actor: Actor, request: PipelineReviewRequest, owner: str) -> PipelineVersion:
-    run = get_run(site, actor, request.run_id)
+    outputs = RunOutputs(site, actor.namespace_id, get_run(site, actor, request.run_id).id)
+    run = outputs.recorded.run
     place = f"run {run.id}"
     if run.state is not State.SUCCEEDED:
         raise Conflict(f"the run is {run.state.value}", place=place, remedy="name a run that succeeded")
@@ -81,7 +83,7 @@ def _pipeline(site: Site, actor: Actor, request: PipelineReviewRequest, owner: s
             place=place,
             remedy=f"name a run of {owner}",
         )
-    pipeline = pipeline_version_of(site, run, list_tasks(site, actor, run.id), project)
+    pipeline = pipeline_version_of(site, outputs, project)
     with site.database.read() as connection:
         known = approved_pipeline(connection, site, actor.namespace_id, project, request.environment)
     if known is not None and not known.version.departures(pipeline):

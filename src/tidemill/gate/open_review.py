@@ -10,8 +10,8 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, NotFound
 from tidemill.base.repeats import subject_done
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
-from tidemill.engine import get_run, list_tasks
 from tidemill.gate.checks import Check, find_checks
 from tidemill.gate.find import get_review
 from tidemill.gate.model import PipelineVersion, Review, ReviewRequest, ReviewState, Subject
@@ -19,8 +19,7 @@ from tidemill.gate.opening import check_names, keep_open, pending_checks, policy
 from tidemill.gate.pipeline_version import pipeline_version_of, project_of
 from tidemill.gate.policy import BoundPolicy
 from tidemill.gate.run_checks import run_checks
-from tidemill.gate.signing import signing_key
-from tidemill.registry import ModelVersion, VersionState, get_version
+from tidemill.registry import ModelVersion, RunOutputs, VersionState, get_version
 from tidemill.registry.pointer import live_pointer_in
 
 
@@ -32,8 +31,9 @@ def open_review(
     In a gated environment the policy is the one that was applied for the service, if any, whatever the request brings.
     Whoever approves approves the pipeline version of its run, too, where the run is of the service's project. An open
     review of the same service and environment is superseded. Raises `InvalidInput` for a policy or a name that cannot
-    be, `NotFound` for an unknown version, `Conflict` when the version is retired or live there already. `checks` takes
-    the place of the built-in checks in tests; every check of the policy must be among them.
+    be, `NotFound` for an unknown version, `Conflict` when the version is retired or live there already, `Forbidden`
+    when the record of its run was changed. `checks` takes the place of the built-in checks in tests; every check of the
+    policy must be among them.
     """
     actor.demand(Permission.WRITE)
     check_names(request.environment, request.service)
@@ -82,12 +82,12 @@ def _open(site: Site, actor: Actor, request: ReviewRequest, bound: BoundPolicy) 
 def _pipeline(site: Site, actor: Actor, version: ModelVersion, owner: str) -> PipelineVersion | None:
     """The pipeline version behind a version; None when its run is gone, or of another project than the service's."""
     try:
-        run = get_run(site, actor, version.run_id)
-        tasks = list_tasks(site, actor, run.id)
+        outputs = RunOutputs(site, actor.namespace_id, version.run_id)
+        run = outputs.recorded.run
         project = project_of(run)
         if project is None or owner not in ("", project) or run.spec_digest != version.spec_digest:
             return None
-        return pipeline_version_of(site, run, tasks, project)
+        return pipeline_version_of(site, outputs, project)
     except NotFound:
         return None
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from tidemill.access import Actor
 from tidemill.base.errors import Conflict, InvalidInput
+from tidemill.base.signing import SigningKey
 from tidemill.base.site import Site
 from tidemill.gate import rows, store
 from tidemill.gate.bound import binding_policy
@@ -24,7 +25,6 @@ from tidemill.gate.model import (
 )
 from tidemill.gate.policy import BoundPolicy, Policy, check_policy, parse_policy
 from tidemill.gate.record import record
-from tidemill.gate.signing import SigningKey
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
-from typing import Any
 
+from tidemill.base.canonical import without_nan
 from tidemill.base.errors import InvalidInput
 from tidemill.base.site import Site
-from tidemill.engine import Run, Task
+from tidemill.engine import Run
 from tidemill.engine.specs import read_spec
 from tidemill.gate.model import PipelineVersion
 from tidemill.pipelines import Pipeline, load_pipeline, local_imports
@@ -24,21 +23,24 @@ def project_of(run: Run) -> str | None:
     return said if isinstance(said, str) and _PROJECT.fullmatch(said) else None
 
 
-def pipeline_version_of(site: Site, run: Run, tasks: list[Task], project: str) -> PipelineVersion:
-    """What decided the code of a run, taken from its rows and its stored spec.
+def pipeline_version_of(site: Site, outputs: RunOutputs, project: str) -> PipelineVersion:
+    """What decided the code of a run, taken from what the engine sealed and from the stored spec.
 
-    Raises `NotFound` when the spec is not stored, `InvalidInput` when what is stored is another one.
+    Raises `NotFound` when the spec is not stored, `InvalidInput` when what is stored is another one, `Forbidden` when
+    the record of the run was changed.
     """
+    run = outputs.recorded.run
     pipeline = stored_pipeline(site, run.namespace_id, run.spec_digest)
     data = {name for name, _ in local_imports(pipeline)}
+    locks = {task.path: task.lock_digest for task in outputs.recorded.tasks if task.lock_digest is not None}
     return PipelineVersion(
         project=project,
         spec_digest=run.spec_digest,
         run_id=run.id,
         author=run.author,
-        locks={_ITERATION.sub("", task.path): task.lock_digest for task in tasks if task.lock_digest is not None},
-        parameters={name: _plain(value) for name, value in sorted(run.parameters.items()) if name not in data},
-        data=tuple(sorted(RunOutputs(site, run.namespace_id, run.id).data_versions())),
+        locks={_ITERATION.sub("", path): digest for path, digest in locks.items()},
+        parameters={name: without_nan(value) for name, value in sorted(run.parameters.items()) if name not in data},
+        data=tuple(sorted(outputs.data_versions())),
     )
 
 
@@ -50,14 +52,3 @@ def stored_pipeline(site: Site, namespace_id: str, spec_digest: str) -> Pipeline
     if pipeline.digest != spec_digest:
         raise InvalidInput(f"the stored spec has the digest {pipeline.digest}", place=spec_digest)
     return pipeline
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON carries it: what is not finite as its text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value

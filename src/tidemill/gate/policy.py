@@ -11,6 +11,7 @@ from tidemill.base.errors import InvalidInput
 POLICY_SCHEMA_VERSION = 1
 UNGATED_ENVIRONMENTS = frozenset({"development"})
 MAX_APPROVALS = 20
+_FIELDS = {"thresholds", "hygiene", "smoke", "extra_checks", "approvals", "automatic", "outputs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +47,28 @@ class SmokeLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOutputs:
+    """Which outputs of a run a version is made of, each as `task.output`; "" for the sample's profile."""
+
+    model: str
+    sample: str
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a review asks for: thresholds, clean rows, a smoke test, plug-in checks by name, and how many approvals."""
+    """What a review asks for: thresholds, clean rows, a smoke test, plug-in checks by name, and how many approvals.
+
+    `automatic`: a version by a run of the approved pipeline version, made of `outputs`, passes without a person.
+    """
 
     thresholds: tuple[Threshold, ...] = ()
     hygiene: Hygiene | None = None
     smoke: SmokeLimits = SmokeLimits()
     extra_checks: tuple[str, ...] = ()
     approvals: int = 1
+    automatic: bool = False
+    outputs: ModelOutputs | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The policy as it is stored and digested."""
@@ -102,6 +117,12 @@ def check_policy(policy: Policy, *, environment: str) -> None:
             )
     if policy.hygiene is not None and not (policy.hygiene.evaluation and policy.hygiene.training):
         raise InvalidInput("hygiene compares evaluation rows with training rows: name both", place="hygiene")
+    if policy.automatic and policy.outputs is None:
+        raise InvalidInput(
+            "a policy that lets versions pass without a person says which outputs they are made of",
+            place="outputs",
+            remedy="declare [model] in tidemill.toml",
+        )
 
 
 def parse_policy(data: dict[str, Any], *, place: str = "policy") -> Policy:
@@ -110,7 +131,7 @@ def parse_policy(data: dict[str, Any], *, place: str = "policy") -> Policy:
     version = known.pop("schema_version", POLICY_SCHEMA_VERSION)
     if version != POLICY_SCHEMA_VERSION:
         raise InvalidInput(f"schema version {version!r} is not known", place=place, remedy="upgrade tidemill")
-    fields = _fields(known, {"thresholds", "hygiene", "smoke", "extra_checks", "approvals"}, place)
+    fields = _fields(known, _FIELDS, place)
     hygiene = fields.get("hygiene")
     return Policy(
         thresholds=tuple(
@@ -121,7 +142,25 @@ def parse_policy(data: dict[str, Any], *, place: str = "policy") -> Policy:
         smoke=_smoke(fields.get("smoke", {}), f"{place}.smoke"),
         extra_checks=_texts(fields.get("extra_checks", []), f"{place}.extra_checks"),
         approvals=_whole(fields.get("approvals", 1), f"{place}.approvals"),
+        automatic=_flag(fields.get("automatic", False), f"{place}.automatic"),
+        outputs=_outputs(fields.get("outputs"), f"{place}.outputs"),
     )
+
+
+def _outputs(entry: Any, place: str) -> ModelOutputs | None:
+    if entry is None:
+        return None
+    fields = _fields(entry, {"model", "sample", "profile"}, place)
+    texts = {name: _texts(value, f"{place}.{name}") if value else ("",) for name, value in fields.items()}
+    if any(len(each) != 1 for each in texts.values()) or not {"model", "sample"} <= set(texts):
+        raise InvalidInput("names one output each for model and sample", place=place)
+    return ModelOutputs(**{name: each[0] for name, each in texts.items()})
+
+
+def _flag(value: Any, place: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput("must be true or false", place=place)
+    return value
 
 
 def _threshold(entry: Any, place: str) -> Threshold:

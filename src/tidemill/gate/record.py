@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 from tidemill.access import Actor
 from tidemill.base.errors import TidemillError
 from tidemill.base.events import append_event
+from tidemill.base.signing import SigningKey, signing_key
 from tidemill.base.site import Site
 from tidemill.gate.audit import append_audit
 from tidemill.gate.model import Happening
-from tidemill.gate.signing import SigningKey, signing_key
 
 
 def record(connection: Connection, site: Site, key: SigningKey, actor: Actor, happening: Happening) -> None:

@@ -6,13 +6,13 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, Forbidden, InvalidInput
 from tidemill.base.repeats import was_done
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.find import get_review, review_in
 from tidemill.gate.model import Closing, Happening, Review, ReviewState, check_review_transition
 from tidemill.gate.people import person_key
 from tidemill.gate.record import record, record_refusal
-from tidemill.gate.signing import signing_key
 
 MAX_REASON_CHARACTERS = 4_000
 

@@ -8,11 +8,11 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict, Forbidden, NotFound
 from tidemill.base.repeats import subject_done
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.gate.audit import POINTER_MOVED
 from tidemill.gate.decide import move_signed
 from tidemill.gate.record import record_refusal
-from tidemill.gate.signing import signing_key
 from tidemill.gate.verify import approved_in, tampering_of
 from tidemill.registry import LivePointer, MoveKind, VersionState, get_version
 from tidemill.registry.find import read_version

@@ -14,6 +14,7 @@ from tidemill.gate.model import (
     ReviewCheck,
     ReviewState,
     Subject,
+    read_automatic,
     read_pipeline_version,
 )
 from tidemill.gate.policy import parse_policy
@@ -61,11 +62,17 @@ def reviews_of(
 
 
 def reviews_to_check(connection: Connection) -> list[tuple[str, str]]:
-    """Namespace and id of every open review with a pending check, oldest first, over all namespaces."""
+    """Namespace and id of every open review with a pending check, or that the site has not judged yet, oldest first.
+
+    Over all namespaces.
+    """
     rows = connection.execute(
         select(review_rows.c.namespace_id, review_rows.c.id)
         .join(check_rows, check_rows.c.review_id == review_rows.c.id)
-        .where(review_rows.c.state == ReviewState.OPEN.value, check_rows.c.state == CheckState.PENDING.value)
+        .where(
+            review_rows.c.state == ReviewState.OPEN.value,
+            (check_rows.c.state == CheckState.PENDING.value) | review_rows.c.awaits_site,
+        )
         .distinct()
         .order_by(review_rows.c.id)
     )
@@ -165,4 +172,5 @@ def _review(row: RowMapping, checks: tuple[ReviewCheck, ...], approvals: tuple[A
         closed_at=row["closed_at"],
         generation=row["generation"],
         policy_source=row["policy_source"],
+        automatic=read_automatic(row["automatic"]),
     )

@@ -9,14 +9,15 @@ from tidemill.access import Actor, Role
 from tidemill.base.canonical import canonical_json
 from tidemill.base.errors import StorageFull, TidemillError, Unavailable
 from tidemill.base.events import append_event
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.gate import rows, store
+from tidemill.gate.automatic import settle_automatically
 from tidemill.gate.check_pipeline import check_pipeline
 from tidemill.gate.checks import Check, CheckContext, find_checks
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import review_in
 from tidemill.gate.model import CheckResult, CheckState, Review, ReviewState
-from tidemill.gate.signing import signing_key
 from tidemill.registry import RunOutputs, version_in
 
 
@@ -24,7 +25,8 @@ def run_checks(site: Site, namespace_id: str, review_id: str, *, checks: Mapping
     """Run what is still pending; a finished check never runs again.
 
     A check that the site could not run (no disk, no package index) stays pending with the reason as its summary.
-    Afterwards a review whose policy asks for no approval passes by itself.
+    Afterwards a review whose policy asks for no approval passes by itself, and so does one whose policy lets the site
+    decide, where it may.
     """
     with site.database.read() as connection:
         review = review_in(connection, namespace_id, review_id)
@@ -32,6 +34,7 @@ def run_checks(site: Site, namespace_id: str, review_id: str, *, checks: Mapping
         return
     for name, work in _due(site, review, checks):
         _keep(site, review, name, _result(work))
+    settle_automatically(site, namespace_id, review_id)
     if review.policy.approvals == 0:
         opener = Actor(person=review.opened_by, namespace_id=namespace_id, roles=frozenset({Role.VIEWER}))
         key = signing_key(site.home)

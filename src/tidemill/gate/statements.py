@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from tidemill.base.canonical import digest_json
+from tidemill.base.signing import statement
 from tidemill.gate.model import Review, ReviewCheck
-from tidemill.gate.signing import statement
 from tidemill.registry import ModelVersion, MoveKind
+from tidemill.registry.seal import version_digest
 
 
 def checks_digest(checks: tuple[ReviewCheck, ...]) -> str:
@@ -18,28 +19,6 @@ def checks_digest(checks: tuple[ReviewCheck, ...]) -> str:
             {"name": check.name, "state": check.state.value, "summary": check.summary, "evidence": check.evidence}
             for check in sorted(checks, key=lambda check: check.name)
         ]
-    )
-
-
-def version_digest(version: ModelVersion) -> str:
-    """The digest of what a version claims about itself, so that none of it can be changed after an approval."""
-    return digest_json(
-        {
-            "id": version.id,
-            "namespace_id": version.namespace_id,
-            "label": version.label,
-            "package_digest": version.package_digest,
-            "run_id": version.run_id,
-            "lock_digest": version.lock_digest,
-            "spec_digest": version.spec_digest,
-            "signature": version.signature,
-            "metrics": version.metrics,
-            "parameters": version.parameters,
-            "data_versions": version.data_versions,
-            "code_commit": version.code_commit,
-            "author": version.author,
-            "run_author": version.run_author,
-        }
     )
 
 
@@ -59,12 +38,17 @@ def approval_statement(review: Review, version: ModelVersion | None, approver: s
 def decision_statement(
     review: Review, version: ModelVersion | None, approvers: list[str], at: datetime
 ) -> dict[str, Any]:
-    """The review passed with these approvals."""
+    """The review passed with these approvals, or, where `automatic` says so, without any."""
     return statement(
         subject=review.version_label,
         digest=review.package_digest,
         kind="decision",
-        predicate={**_bound(review, version), "approvers": sorted(approvers), "decided_at": at.isoformat()},
+        predicate={
+            **_bound(review, version),
+            "approvers": sorted(approvers),
+            "automatic": None if review.automatic is None else review.automatic.to_json(),
+            "decided_at": at.isoformat(),
+        },
     )
 
 
@@ -92,6 +76,18 @@ def move_statement(
             "review_id": review_id,
         },
     )
+
+
+def in_words(review: Review) -> str | None:
+    """How a review passed without a person (`automatic, policy of ..., pipeline approved by ...`), or why not."""
+    said = review.automatic
+    if said is None:
+        return None
+    if not said.passed:
+        return "left to people: " + "; ".join(said.reasons)
+    policy = f"policy of {review.policy_source}" if review.policy_source else f"policy {review.policy_digest}"
+    people = ", ".join(said.approved_by) or "nobody, whom the policy asks for"
+    return f"automatic, {policy}, pipeline approved by {people} in review {said.pipeline_review_id}"
 
 
 def _bound(review: Review, version: ModelVersion | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Connection,
     Index,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 )
 
 from tidemill.base.database import UtcTime
-from tidemill.gate.model import Approval, CheckResult, CheckState, Closing, Review
+from tidemill.gate.model import Approval, Automatic, CheckResult, CheckState, Closing, Review, ReviewState, Subject
 
 metadata = MetaData()
 
@@ -43,6 +44,8 @@ review_rows = Table(
     Column("policy_source", String(200), nullable=False),
     Column("reason", Text),
     Column("decision", JSON),
+    Column("automatic", JSON(none_as_null=True)),
+    Column("awaits_site", Boolean, nullable=False),
     Column("created_by", String(128), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("closed_by", String(128)),
@@ -142,6 +145,7 @@ def insert_review(connection: Connection, review: Review) -> None:
             policy=review.policy.to_json(),
             policy_digest=review.policy_digest,
             policy_source=review.policy_source,
+            awaits_site=review.policy.automatic and review.subject is Subject.MODEL,
             generation=review.generation,
             **made,
         )
@@ -187,6 +191,7 @@ def finish_check(
 
 def close_review(connection: Connection, review: Review, closing: Closing) -> bool:
     """Write a final state if nobody else changed the review meanwhile."""
+    said = {} if closing.automatic is None else {"automatic": closing.automatic.to_json(), "awaits_site": False}
     changed = connection.execute(
         update(review_rows)
         .where(
@@ -202,7 +207,23 @@ def close_review(connection: Connection, review: Review, closing: Closing) -> bo
             closed_by=closing.by,
             closed_at=closing.at,
             generation=review.generation + 1,
+            **said,
         )
+    )
+    return changed.rowcount == 1
+
+
+def leave_to_people(connection: Connection, review: Review, said: Automatic) -> bool:
+    """Write why the site does not decide, if nobody else changed the review meanwhile."""
+    changed = connection.execute(
+        update(review_rows)
+        .where(
+            review_rows.c.namespace_id == review.namespace_id,
+            review_rows.c.id == review.id,
+            review_rows.c.generation == review.generation,
+            review_rows.c.state == ReviewState.OPEN.value,
+        )
+        .values(automatic=said.to_json(), awaits_site=False, generation=review.generation + 1)
     )
     return changed.rowcount == 1
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from tidemill.access import Actor
 from tidemill.base.errors import Forbidden
+from tidemill.base.signing import public_key
 from tidemill.base.site import Site
 from tidemill.gate import rows
 from tidemill.gate.model import Review, ReviewState
-from tidemill.gate.signing import public_key
+from tidemill.gate.statements import in_words
 from tidemill.gate.verify import prove_rows
 from tidemill.registry import ModelVersion, get_version, trace_version
 
@@ -36,10 +37,18 @@ def problem_of(site: Site, review: Review, version: ModelVersion, decision: obje
     if not review.approvals and decision is None and review.state is not ReviewState.APPROVED:
         return None  # nothing of it was signed
     try:
-        prove_rows(public_key(site.home), review, version, decision)
+        with site.database.read() as connection:
+            prove_rows(connection, public_key(site.home), review, version, decision)
     except Forbidden as problem:
         return f"{problem.place}: {problem.message}"
     return None
+
+
+def _approvers(review: Review) -> list[str]:
+    """Who let it through: who approved the version, or else the pipeline version and the policy by which it passed."""
+    if review.automatic is not None and review.automatic.passed:
+        return list(review.automatic.approved_by)
+    return [approval.approver for approval in review.approvals] if review.state is ReviewState.APPROVED else []
 
 
 def _review(review: Review) -> dict[str, Any]:
@@ -58,6 +67,9 @@ def _review(review: Review) -> dict[str, Any]:
             "digest": review.pipeline.digest,
             "spec_digest": review.pipeline.spec_digest,
         },
+        "automatic": None if review.automatic is None else review.automatic.to_json(),
+        "automatic_in_words": in_words(review),
+        "approvers": _approvers(review),
         "approvals": [
             {"approver": approval.approver, "at": approval.created_at.isoformat()} for approval in review.approvals
         ],

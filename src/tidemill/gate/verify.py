@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from tidemill.base.canonical import digest_json
 from tidemill.base.errors import Forbidden, NotFound, TidemillError
+from tidemill.base.signing import PublicKey, is_key_made, public_key, verified_statement
 from tidemill.base.site import Site
 from tidemill.gate import rows
 from tidemill.gate.audit import signed_generation
 from tidemill.gate.checks import required_checks
-from tidemill.gate.model import Approval, ApprovedVersion, CheckState, Review, ReviewState, Subject
+from tidemill.gate.model import Approval, ApprovedPipeline, ApprovedVersion, CheckState, Review, ReviewState, Subject
 from tidemill.gate.people import is_author, person_key
-from tidemill.gate.signing import PublicKey, is_key_made, public_key, verified_statement
 from tidemill.gate.statements import approval_statement, checks_digest, decision_statement, move_statement
 from tidemill.registry import ModelVersion, MoveKind, version_in
 from tidemill.registry.find import read_version
@@ -114,7 +115,7 @@ def approved_in(
     for review in rows.reviews_of(connection, version.namespace_id, wanted):
         try:
             decision = rows.decision_of(connection, version.namespace_id, review.id)
-            return _proven(key, review, version, decision)
+            return _proven(connection, key, review, version, decision)
         except Forbidden as found:
             problem = problem or found
     raise problem or Forbidden(
@@ -124,7 +125,11 @@ def approved_in(
 
 
 def prove_review(key: PublicKey, review: Review, version: ModelVersion | None) -> list[str]:
-    """The approvers, when every row of the review is as it was when each approval was signed; `Forbidden` else."""
+    """The approvers, when every row of the review is as it was when each approval was signed; `Forbidden` else.
+
+    Too few of them are let pass where the site says that it passed by itself: whether it may say so is for
+    `prove_decision`.
+    """
     place = f"review {review.id}"
     _prove_subject(review, version)
     for check in review.checks:
@@ -133,18 +138,21 @@ def prove_review(key: PublicKey, review: Review, version: ModelVersion | None) -
     for approval in review.approvals:
         _prove_approval(key, review, version, approval)
     approvers = [approval.approver for approval in review.approvals]
-    if len({person_key(person) for person in approvers}) < review.policy.approvals:
+    is_automatic = review.automatic is not None and review.automatic.passed and review.policy.automatic
+    if not is_automatic and len({person_key(person) for person in approvers}) < review.policy.approvals:
         raise Forbidden(f"{review.policy.approvals} people must approve, {len(approvers)} did", place=place)
     return approvers
 
 
-def prove_rows(key: PublicKey, review: Review, version: ModelVersion | None, decision: object) -> None:
+def prove_rows(
+    connection: Connection, key: PublicKey, review: Review, version: ModelVersion | None, decision: object
+) -> None:
     """Prove what the rows of a review say, in whatever state it is: its approvals and its decision are those signed.
 
     Raises `Forbidden` that says what does not hold.
     """
     if review.state is ReviewState.APPROVED:
-        prove_decision(key, review, version, decision)
+        prove_decision(connection, key, review, version, decision)
         return
     if decision is not None:
         raise Forbidden(f"it is {review.state} and has a decision", place=f"review {review.id}", remedy=_RESTORE)
@@ -190,10 +198,19 @@ def _prove_approval(key: PublicKey, review: Review, version: ModelVersion | None
         raise Forbidden("an author approved the own work", place=where)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Who let a review pass, and when; `pipeline_review_id` as in `ApprovedVersion`."""
+
+    approvers: tuple[str, ...]
+    at: datetime
+    pipeline_review_id: str | None = None
+
+
 def prove_decision(
-    key: PublicKey, review: Review, version: ModelVersion | None, decision: object
-) -> tuple[list[str], datetime]:
-    """The approvers of an approved review, and when it passed; `Forbidden` unless all of it is what was signed."""
+    connection: Connection, key: PublicKey, review: Review, version: ModelVersion | None, decision: object
+) -> Decided:
+    """Who let an approved review pass, and when; `Forbidden` unless all of it is what was signed."""
     place = f"review {review.id}, decision"
     approvers = prove_review(key, review, version)
     if review.closed_at is None:
@@ -201,11 +218,73 @@ def prove_decision(
     signed = verified_statement(key, decision, place=place)
     if signed != decision_statement(review, version, approvers, review.closed_at):
         raise Forbidden("what was decided is not what stands here now", place=place, remedy=_RESTORE)
-    return approvers, review.closed_at
+    if review.automatic is None or not review.automatic.passed:
+        return Decided(approvers=tuple(approvers), at=review.closed_at)
+    pipeline = _pipeline_behind(connection, key, review)
+    return Decided(approvers=pipeline.approved_by, at=review.closed_at, pipeline_review_id=pipeline.review_id)
 
 
-def _proven(key: PublicKey, review: Review, version: ModelVersion, decision: object) -> ApprovedVersion:
-    approvers, approved_at = prove_decision(key, review, version, decision)
+def _pipeline_behind(connection: Connection, key: PublicKey, review: Review) -> ApprovedPipeline:
+    """The pipeline version that people approved, and by which a review passed without one."""
+    place = f"review {review.id}, decision"
+    assert review.automatic is not None  # the caller asked
+    if review.pipeline is None or review.automatic.pipeline_review_id is None:
+        raise Forbidden("it passed without a person and names no pipeline version", place=place, remedy=_RESTORE)
+    found = pipeline_approved_by(connection, key, review.namespace_id, review.automatic.pipeline_review_id)
+    problems = departures(found, review)
+    if problems:
+        raise Forbidden(f"it passed without a person, but {'; '.join(problems)}", place=place, remedy=_RESTORE)
+    return found
+
+
+def departures(known: ApprovedPipeline, review: Review) -> list[str]:
+    """In words, why a review of a model version is not covered by what people approved; empty when it is."""
+    found = ["its run is of no project"] if review.pipeline is None else known.version.departures(review.pipeline)
+    if known.environment != review.environment:
+        found.append(f"the pipeline version was approved for {known.environment}")
+    if known.service != review.service:
+        found.append(f"the pipeline version was approved for the service {known.service}")
+    if known.policy_digest != review.policy_digest:
+        found.append("the policy is another one than people approved with the pipeline version")
+    return found
+
+
+def pipeline_approved_by(connection: Connection, key: PublicKey, namespace_id: str, review_id: str) -> ApprovedPipeline:
+    """What a review approved, proven; `Forbidden` when that is no pipeline version, or not what was signed."""
+    review = rows.review_by_id(connection, namespace_id, review_id)
+    place = f"review {review_id}"
+    if review is None or review.state is not ReviewState.APPROVED or review.pipeline is None:
+        raise Forbidden("no pipeline version was approved there", place=place)
+    decision = rows.decision_of(connection, namespace_id, review_id)
+    decided = prove_decision(connection, key, review, reviewed_version(connection, review), decision)
+    if decided.pipeline_review_id is not None:
+        raise Forbidden("no person approved that", place=place)
+    return ApprovedPipeline(
+        project=review.pipeline.project,
+        environment=review.environment,
+        spec_digest=review.pipeline.spec_digest,
+        run_id=review.pipeline.run_id,
+        parameters=review.pipeline.parameters,
+        review_id=review.id,
+        approved_by=decided.approvers,
+        approved_at=decided.at,
+        version=review.pipeline,
+        service=review.service,
+        policy_digest=review.policy_digest,
+    )
+
+
+def reviewed_version(connection: Connection, review: Review) -> ModelVersion | None:
+    """The model version that a review is about, None for a pipeline version alone."""
+    if review.model_version_id is None:
+        return None
+    return read_version(connection, review.namespace_id, review.model_version_id)
+
+
+def _proven(
+    connection: Connection, key: PublicKey, review: Review, version: ModelVersion, decision: object
+) -> ApprovedVersion:
+    decided = prove_decision(connection, key, review, version, decision)
     return ApprovedVersion(
         model_version_id=version.id,
         version_label=version.label,
@@ -214,8 +293,9 @@ def _proven(key: PublicKey, review: Review, version: ModelVersion, decision: obj
         environment=review.environment,
         service=review.service,
         review_id=review.id,
-        approvers=tuple(approvers),
-        approved_at=approved_at,
+        approvers=decided.approvers,
+        approved_at=decided.at,
+        pipeline_review_id=decided.pipeline_review_id,
     )
 
 

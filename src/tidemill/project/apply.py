@@ -9,8 +9,8 @@ from tidemill.access.model import Permission
 from tidemill.base.errors import Conflict
 from tidemill.base.events import append_event
 from tidemill.base.repeats import was_done
+from tidemill.base.signing import SigningKey, signing_key
 from tidemill.base.site import Site
-from tidemill.gate.signing import SigningKey, signing_key
 from tidemill.project import store
 from tidemill.project.compare import Plan, is_declared_anew, merged
 from tidemill.project.fields import digest_of

@@ -168,6 +168,11 @@ GATE = Table(
     doc="What a candidate must reach to go live.",
     keys={
         "approvals": Field(kind=Kind.WHOLE, doc="How many people must approve.", minimum=0),
+        "automatic": Field(
+            kind=Kind.BOOLEAN,
+            doc="Whether a version by a run of the approved pipeline version passes without a person when all checks "
+            "pass. Left out: false.",
+        ),
         "thresholds": Named(
             doc="Metrics and the interval that each must lie in.",
             each=Table(

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tidemill.access import Actor
+    from tidemill.base.signing import SigningKey
     from tidemill.base.site import Site
-    from tidemill.gate.signing import SigningKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 
 
 def policy_json(project: Project, environment: str) -> dict[str, Any]:
-    """The policy of an environment: `[gate]` with the fields of `[environments.NAME.gate]` in place of its own."""
+    """The policy of an environment: `[gate]` with the fields of `[environments.NAME.gate]` in place of its own.
+
+    One that is automatic says which outputs a version is made of: those of `[model]`.
+    """
     special = project.environments.get(environment)
-    return {**project.gate, **(special.gate if special is not None else {})}
+    policy = {**project.gate, **(special.gate if special is not None else {})}
+    if policy.get("automatic") and project.model is not None:
+        model = project.model
+        policy["outputs"] = {"model": model.output, "sample": model.sample, "profile": model.profile}
+    return policy
 
 
 def policy_of(project: Project, environment: str) -> Policy:

@@ -46,7 +46,8 @@ class ModelVersion:
     """One packaged model of one run, counted from 1 per model; all but its state is fixed when it is made.
 
     `package_digest` is the digest of the package folder (a tree artifact), `run_author` who submitted the run,
-    `author` who the version is by; neither of the two may approve it.
+    `author` who the version is by; neither of the two may approve it. `seal` proves that the site
+    registered it just so.
     """
 
     id: str
@@ -69,6 +70,7 @@ class ModelVersion:
     created_by: str
     created_at: datetime
     generation: int
+    seal: str | None = None
 
     @property
     def label(self) -> str:

@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.artifacts import Artifact, Content, NewArtifact, ingest, materialize, pin, record_artifact
+from tidemill.base.canonical import without_nan
 from tidemill.base.errors import Conflict, InvalidInput
 from tidemill.base.events import append_event
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.engine import Run, State, get_run
 from tidemill.locks import Lock, ensure_venv, run_module
@@ -24,6 +26,7 @@ from tidemill.registry.model import Model, ModelVersion, RegisterRequest, Versio
 from tidemill.registry.package_content import lock_document
 from tidemill.registry.run_outputs import RunOutputs
 from tidemill.registry.run_step import StepFacts, step_of
+from tidemill.registry.seal import seal_version
 
 PACKAGE_SECONDS = 600.0
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -43,14 +46,16 @@ def register_version(site: Site, actor: Actor, request: RegisterRequest) -> Mode
             place="model",
             remedy="use up to 63 of: lower-case letters, digits, inner hyphens",
         )
-    run = get_run(site, actor, request.run_id)
+    get_run(site, actor, request.run_id)
+    outputs = RunOutputs(site, actor.namespace_id, request.run_id)
+    run = outputs.recorded.run
     if run.state is not State.SUCCEEDED:
         raise Conflict(f"the run is {run.state.value}", place=f"run {run.id}", remedy="register a run that succeeded")
-    outputs = RunOutputs(site, actor.namespace_id, run.id)
     model = outputs.artifact(request.model_output)
     step = step_of(site, run, outputs.task(request.model_output))
     package = _package(site, request, outputs, model, step)
     metrics = {**outputs.metrics(), **_finite(request.metrics)}
+    data_versions = {**request.data_versions, **outputs.data_versions()}
     with site.database.write() as connection:
         known = store.version_of_package(connection, run, request.model, package.content.digest)
         if known is not None:
@@ -58,7 +63,8 @@ def register_version(site: Site, actor: Actor, request: RegisterRequest) -> Mode
         artifact = record_artifact(
             connection, site, _new_artifact(model, run, package), namespace_id=run.namespace_id, created_by=actor.person
         )
-        return _keep(connection, site, _version(site, actor, request, run, package), artifact.id, metrics)
+        version = replace(_version(site, actor, request, run, package), metrics=metrics, data_versions=data_versions)
+        return _keep(connection, site, version, artifact.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,12 @@ def _package(site: Site, request: RegisterRequest, outputs: RunOutputs, model: A
                 "lock": lock_document(step.lock),
                 "program": step.program,
                 "parameters": step.parameters,
-                "made_from": {"run_id": request.run_id, "model_output": request.model_output},
+                "made_from": {
+                    "run_id": request.run_id,
+                    "model_output": request.model_output,
+                    "sample_output": request.sample_output,
+                    "profile_output": request.profile_output or "",
+                },
                 "output": str(work / "package"),
             },
             timeout_seconds=PACKAGE_SECONDS,
@@ -132,8 +143,8 @@ def _version(site: Site, actor: Actor, request: RegisterRequest, run: Run, packa
         spec_digest=run.spec_digest,
         signature=package.document["signature"],
         metrics={},
-        parameters=run.parameters,
-        data_versions={**request.data_versions, **RunOutputs(site, run.namespace_id, run.id).data_versions()},
+        parameters=without_nan(run.parameters),
+        data_versions={},
         code_commit=request.code_commit or run.origin.get("commit"),
         author=request.author or run.author,
         run_author=run.author,
@@ -156,10 +167,8 @@ def _source(site: Site, found: Artifact, reference: str, target: Path) -> dict[s
     return {"name": reference, "path": str(target), "metadata": found.metadata, "made_here": made_here}
 
 
-def _keep(
-    connection: Connection, site: Site, version: ModelVersion, artifact_id: str, metrics: dict[str, float]
-) -> ModelVersion:
-    """Count the version, write it, and pin its package, in the caller's transaction."""
+def _keep(connection: Connection, site: Site, version: ModelVersion, artifact_id: str) -> ModelVersion:
+    """Count the version, write it with its seal, and pin its package, in the caller's transaction."""
     namespace_id = version.namespace_id
     model = store.model_by_name(connection, namespace_id, version.model, lock=True)
     if model is None:
@@ -173,7 +182,8 @@ def _keep(
         )
         store.insert_model(connection, model)
     number = store.next_number(connection, namespace_id, model.id)
-    counted = replace(version, number=number, package_artifact_id=artifact_id, metrics=metrics)
+    counted = replace(version, number=number, package_artifact_id=artifact_id)
+    counted = replace(counted, seal=seal_version(signing_key(site.home), counted))
     store.insert_version(connection, counted, model.id)
     owner = f"model-version:{counted.id}"
     pin(connection, site, [artifact_id], owner=owner, namespace_id=namespace_id, created_by=counted.created_by)

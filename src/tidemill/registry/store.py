@@ -61,6 +61,7 @@ version_rows = Table(
     Column("code_commit", String(64)),
     Column("author", String(128), nullable=False),
     Column("run_author", String(128), nullable=False),
+    Column("seal", String(160)),
     Column("created_by", String(128), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("generation", Integer, nullable=False),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tidemill.access import Actor, Role
 from tidemill.base.canonical import digest_bytes
+from tidemill.base.signing import SigningKey
 from tidemill.base.site import Site
 from tidemill.engine import Run
 from tidemill.gate import Policy, Review, ReviewRequest, open_review, store
@@ -14,6 +16,7 @@ from tidemill.gate.model import CheckResult, CheckState
 from tidemill.registry import ModelVersion, VersionState
 from tidemill.registry import store as registry_store
 from tidemill.registry.model import Model
+from tidemill.registry.seal import seal_version
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,18 @@ def person(like: Actor, name: str, *roles: Role) -> Actor:
 
 
 def add_version(
-    site: Site, author: Actor, *, model: str = "fuel", run_author: str | None = None, run: Run | None = None
+    site: Site,
+    author: Actor,
+    *,
+    model: str = "fuel",
+    run: Run | None = None,
+    key: SigningKey | None = None,
+    **claims: Any,
 ) -> ModelVersion:
-    """A registered version by an author, with a digest of its own; of a run, or of none that there is."""
+    """A registered version by an author, with a digest of its own; of a run, or of none that there is.
+
+    It is sealed with the `key`, and `claims` are other values than the usual ones.
+    """
     with site.database.write() as connection:
         known = registry_store.model_by_name(connection, author.namespace_id, model)
         if known is None:
@@ -59,28 +71,33 @@ def add_version(
             )
             registry_store.insert_model(connection, known)
         version_id = site.ids.new()
+        values: dict[str, Any] = {
+            "package_digest": digest_bytes(version_id.encode()),
+            "run_id": site.ids.new() if run is None else run.id,
+            "lock_digest": digest_bytes(b"lock"),
+            "spec_digest": digest_bytes(b"spec") if run is None else run.spec_digest,
+            "metrics": {"mae": 2.5, "r2": 0.75},
+            "parameters": {"alpha": 0.1} if run is None else run.parameters,
+            "data_versions": {"cars.csv": "md5:1"},
+            "run_author": author.person,
+        }
         version = ModelVersion(
             id=version_id,
             namespace_id=author.namespace_id,
             model=model,
             number=registry_store.next_number(connection, author.namespace_id, known.id),
             state=VersionState.READY,
-            package_digest=digest_bytes(version_id.encode()),
             package_artifact_id=site.ids.new(),
-            run_id=site.ids.new() if run is None else run.id,
-            lock_digest=digest_bytes(b"lock"),
-            spec_digest=digest_bytes(b"spec") if run is None else run.spec_digest,
             signature={"inputs": [], "outputs": []},
-            metrics={"mae": 2.5, "r2": 0.75},
-            parameters={"alpha": 0.1} if run is None else run.parameters,
-            data_versions={"cars.csv": "md5:1"},
             code_commit="c0ffee",
             author=author.person,
-            run_author=run_author or author.person,
             created_by=author.person,
             created_at=site.clock.now(),
             generation=1,
+            **{**values, **claims},
         )
+        if key is not None:
+            version = replace(version, seal=seal_version(key, version))
         registry_store.insert_version(connection, version, known.id)
     return version
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.conftest import People
+from tests.unit.gate.candidates import add_version
 
 from tidemill.access import Actor
-from tidemill.artifacts import NewArtifact, record_artifact
+from tidemill.artifacts import NewArtifact, ingest, record_artifact
 from tidemill.artifacts.memory_store import MemoryStore
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.engine import Run, RunRequest, State, Worker, WorkerOptions, get_run, submit_run
 from tidemill.engine.importing import STORED
 from tidemill.engine.launchers import MemoryLauncher
 from tidemill.engine.testing import FakeEnvironments, FakePrograms, Step, pipeline_of
 from tidemill.pipelines import Pipeline, load_pipeline
+from tidemill.registry import ModelVersion, RunOutputs
 
 
 def training_pipeline(code: str = "fit", more_steps: tuple[Step, ...] = ()) -> Pipeline:
@@ -56,6 +61,7 @@ class ProjectRuns:
     people: People
     blobs: MemoryStore
     worker: Worker
+    fails: bool = False
 
     def data(self, rows: bytes = b"a\n1\n", *, path: str = "cars.csv", by: Actor | None = None) -> str:
         """A data file that somebody brought in; the URI that a run takes."""
@@ -80,20 +86,44 @@ class ProjectRuns:
         origin = {} if project is None else {"project": project, "file": "pipeline.ipynb"}
         request = RunRequest(pipeline=pipeline or training_pipeline(), parameters=given, origin=origin)
         run = submit_run(self.site, actor, request)
-        assert self.worker.run_until_done(run.id) is State.SUCCEEDED, get_run(self.site, actor, run.id).failure
-        return get_run(self.site, actor, run.id)
+        state = self.worker.run_until_done(run.id)
+        done = get_run(self.site, actor, run.id)
+        assert state is (State.FAILED if self.fails else State.SUCCEEDED), done.failure
+        return done
+
+    def register(
+        self, run: Run, *, model_output: str = "train.model", is_sealed: bool = True, **claims: Any
+    ) -> ModelVersion:
+        """A version as the site registers one, without the process that packages it; `claims` are other values."""
+        outputs = RunOutputs(self.site, run.namespace_id, run.id)
+        made = {"run_id": run.id, "model_output": model_output, "sample_output": "train.model", "profile_output": ""}
+        with tempfile.TemporaryDirectory(dir=self.site.home.work) as folder:
+            (Path(folder) / "model.json").write_text(json.dumps({"made_from": made}))
+            package = ingest(self.site, Path(folder))
+        values = {"metrics": outputs.metrics(), "data_versions": outputs.data_versions(), **claims}
+        return add_version(
+            self.site,
+            self.people.author,
+            run=run,
+            package_digest=package.digest,
+            key=signing_key(self.site.home) if is_sealed else None,
+            **values,
+        )
 
 
 @contextmanager
-def project_runs_on(site: Site, people: People) -> Iterator[ProjectRuns]:
+def project_runs_on(site: Site, people: People, environments: FakeEnvironments | None = None) -> Iterator[ProjectRuns]:
     """Runs on a site, by a worker without processes."""
     blobs = MemoryStore()
-
-    def train(inputs: dict[str, Any]) -> None:
-        inputs["model"].write_bytes(f"model {inputs['alpha']}".encode())
-
+    programs = FakePrograms()
     options = WorkerOptions(poll_seconds=0.01, slots=2, grace_seconds=0.05)
-    launcher = MemoryLauncher(FakePrograms(train=train))
-    worker = Worker(site, blobs, launcher, options, environments=FakeEnvironments())
-    yield ProjectRuns(site=site, people=people, blobs=blobs, worker=worker)
+    worker = Worker(site, blobs, MemoryLauncher(programs), options, environments=environments or FakeEnvironments())
+    made = ProjectRuns(site=site, people=people, blobs=blobs, worker=worker)
+
+    def train(inputs: dict[str, Any]) -> int | None:
+        inputs["model"].write_bytes(f"model {inputs['alpha']}".encode())
+        return 1 if made.fails else None
+
+    programs.programs["train"] = train
+    yield made
     worker.close()

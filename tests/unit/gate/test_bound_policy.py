@@ -8,12 +8,12 @@ from tests.unit.gate.candidates import FAILING, add_version, open_for
 
 from tidemill.access import Actor
 from tidemill.base.errors import Conflict, Forbidden, InvalidInput
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.gate import Policy, approve, verify_audit
 from tidemill.gate.audit import read_audit
 from tidemill.gate.bound import bind_policies
 from tidemill.gate.policy import BoundPolicy, Threshold
-from tidemill.gate.signing import signing_key
 
 STRICT = Policy(thresholds=(Threshold(metric="mae", max=2.0),), approvals=2)
 LAX = Policy(approvals=1)

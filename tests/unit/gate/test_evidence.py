@@ -18,6 +18,7 @@ from tests.unit.gate.project_runs import ProjectRuns, training_pipeline
 from tidemill.access import Role
 from tidemill.base.canonical import canonical_json
 from tidemill.base.errors import Conflict, Forbidden, InvalidInput
+from tidemill.base.signing import read_public_key, verified_payload, verified_statement
 from tidemill.base.site import Site
 from tidemill.gate import (
     PipelineReviewRequest,
@@ -30,7 +31,6 @@ from tidemill.gate import (
 )
 from tidemill.gate.evidence import evidence_files
 from tidemill.gate.model import CheckResult, CheckState
-from tidemill.gate.signing import read_public_key, verified_payload, verified_statement
 
 NASTY = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from tests.conftest import People
 from tests.unit.gate.candidates import add_version, open_for, person
-from tests.unit.gate.project_runs import ProjectRuns, training_pipeline
+from tests.unit.gate.project_runs import ProjectRuns, project_runs_on, training_pipeline
 
 from tidemill.access import Role
 from tidemill.base.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tidemill.base.events import events_after
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.engine import Run
-from tidemill.engine.testing import Step
+from tidemill.engine.environments import Environment
+from tidemill.engine.testing import FakeEnvironments, Step
 from tidemill.gate import (
     ApprovedPipeline,
     CheckState,
@@ -33,7 +36,7 @@ from tidemill.gate.bound import bind_policies
 from tidemill.gate.model import PipelineVersion
 from tidemill.gate.pipeline_difference import pipeline_difference
 from tidemill.gate.policy import BoundPolicy
-from tidemill.gate.signing import signing_key
+from tidemill.pipelines import Component
 
 
 def approved(site: Site, people: People, project: str = "fuel", environment: str = "production") -> Any:
@@ -180,30 +183,67 @@ def test_who_asks_sees_which_steps_parameters_and_locks_differ(site: Site, peopl
     assert "train changed; plot added; alpha 0.5 → 2.0" in review.checks[0].summary
 
 
-def test_a_run_that_is_recorded_otherwise_by_now_fails_the_check(site: Site, people: People, runs: ProjectRuns) -> None:
-    run = runs.run(training_pipeline("another"))
-    runs.run()
-    with site.database.write() as connection:
-        connection.execute(text("UPDATE task SET lock_digest=NULL WHERE run_id=:r"), {"r": run.id})
-    review = ask(site, people, run)
+class _NoLocks(FakeEnvironments):
+    """Environments of steps that name no requirements."""
+
+    def prepare(self, component: Component) -> Environment:
+        return replace(super().prepare(component), lock_digest=None)
+
+
+def test_a_step_without_a_lock_fails_the_check(site: Site, people: People) -> None:
+    with project_runs_on(site, people, _NoLocks()) as runs:
+        review = ask(site, people, runs.run())
     assert review.checks_state is CheckState.FAILED
     assert "nothing says what train ran with" in review.checks[0].summary
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE run SET state='SUCCEEDED', spec_digest=(SELECT max(digest) FROM pipeline_spec)",
+        "UPDATE run SET parameters=replace(parameters, '0.5', '0.1')",
+        "UPDATE run SET origin=replace(origin, 'fuel', 'churn')",
+        "UPDATE run SET created_by='mallory'",
+        "UPDATE task SET lock_digest='sha256:other' WHERE name='train'",
+        "DELETE FROM task WHERE name='train'",
+        "UPDATE pipeline_spec SET text=replace(text, 'fit', 'misfit')",
+    ],
+)
+def test_a_run_whose_record_was_changed_is_no_pipeline_version(
+    site: Site, people: People, runs: ProjectRuns, change: str
+) -> None:
+    run = runs.run()
+    runs.run(training_pipeline("zz"))
+    with site.database.write() as connection:
+        connection.execute(text(change))
+    with pytest.raises((Forbidden, InvalidInput)):
+        ask(site, people, run)
+    with pytest.raises((Forbidden, InvalidInput)):
+        open_for(site, people.author, add_version(site, people.author, run=run))
 
 
 def test_a_run_that_failed_or_does_not_exist_is_no_pipeline_version(
     site: Site, people: People, runs: ProjectRuns
 ) -> None:
-    run = runs.run()
-    with site.database.write() as connection:
-        connection.execute(text("UPDATE run SET state='FAILED' WHERE id=:r"), {"r": run.id})
+    runs.fails = True
     with pytest.raises(Conflict, match="FAILED"):
-        ask(site, people, run)
+        ask(site, people, runs.run())
     with pytest.raises(NotFound):
         open_pipeline_review(
             site,
             people.author,
             PipelineReviewRequest(run_id="nothing", environment="production", service="fuel", policy=Policy()),
         )
+
+
+def test_a_failed_run_does_not_become_one_that_succeeded(site: Site, people: People, runs: ProjectRuns) -> None:
+    runs.fails = True
+    run = runs.run()
+    with site.database.write() as connection:
+        connection.execute(text("UPDATE run SET state='SUCCEEDED'"))
+        connection.execute(text("UPDATE task SET state='SUCCEEDED'"))
+    with pytest.raises(Forbidden, match="was changed"):
+        ask(site, people, run)
 
 
 def test_an_ungated_environment_may_do_without_people(site: Site, people: People, runs: ProjectRuns) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, select, update
 from starlette.testclient import TestClient
 from tests.conftest import POSTGRES_URL, People
 from tests.unit.gate.candidates import add_version, open_for
+from tests.unit.gate.project_runs import project_runs_on
 from tests.unit.server.test_app import _all_routes
 
 from tidemill.access import local_token
@@ -141,9 +142,8 @@ def _open(site: Site, people: People) -> Verb:
 
 
 def _open_for_pipeline(site: Site, people: People) -> Verb:
-    run = RunRequest(pipeline=PIPELINE, parameters={"x": 1.0}, origin={"project": "small"})
-    run_id = submit_run(site, people.author, run).id
-    _to_state(site, run_id, State.SUCCEEDED)
+    with project_runs_on(site, people) as runs:
+        run_id = runs.run().id
     request = PipelineReviewRequest(run_id=run_id, environment="production", service="fuel", policy=Policy())
     return lambda: open_pipeline_review(site, people.author, request).id
 

@@ -8,12 +8,12 @@ from sqlalchemy import Connection
 
 from tidemill.access import Actor
 from tidemill.access.model import Permission
+from tidemill.base.signing import SigningKey
 from tidemill.base.site import Site
 from tidemill.gate.bound import store
 from tidemill.gate.model import Happening
 from tidemill.gate.policy import UNGATED_ENVIRONMENTS, BoundPolicy, check_policy
 from tidemill.gate.record import record
-from tidemill.gate.signing import SigningKey
 
 
 def bind_policies(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tidemill.base.errors import Unavailable
+from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
-from tidemill.gate.signing import signing_key
 from tidemill.serving.host.contract import PredictorState
 from tidemill.serving.model import Reason, Revision, Service
 from tidemill.serving.predictors import ProvenPredictors, restarting

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from tidemill.access import Actor
 from tidemill.base.canonical import digest_json
 from tidemill.base.errors import Conflict, Forbidden
+from tidemill.base.signing import SigningKey, public_key, sign, statement, verified_statement
 from tidemill.base.site import Site
 from tidemill.gate.model import Happening
 from tidemill.gate.record import record
-from tidemill.gate.signing import SigningKey, public_key, sign, statement, verified_statement
 from tidemill.serving.model import Service
 from tidemill.serving.rollout import store
 from tidemill.serving.rollout.model import Rollout, RolloutState

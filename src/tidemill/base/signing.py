@@ -1,4 +1,4 @@
-"""Signatures of decisions: DSSE envelopes over in-toto statements, ECDSA P-256 with the key of the home.
+"""Signatures of decisions and of records: DSSE envelopes over in-toto statements, ECDSA P-256 with the key of the home.
 
 DSSE: https://github.com/secure-systems-lab/dsse/blob/master/protocol.md; in-toto statement v1:
 https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+SEAL_TYPE = "application/vnd.tidemill.seal+json"
 KEY_FILE = "gate-signing.pem"
 PUBLIC_KEY_FILE = "gate-signing.pub.pem"
 
@@ -153,6 +154,26 @@ def verified_statement(key: PublicKey, envelope: Any, *, place: str) -> dict[str
     if envelope["payloadType"] != PAYLOAD_TYPE or not isinstance(found, dict):
         raise Forbidden("the envelope holds no statement", place=place)
     return found
+
+
+def seal(key: SigningKey, content: bytes) -> str:
+    """A signature beside a record, over content that is made from the record again when it is checked."""
+    envelope = sign_bytes(key, content, SEAL_TYPE)
+    return str(envelope["signatures"][0]["sig"])
+
+
+def is_sealed(key: PublicKey, content: bytes, found: str | None) -> bool:
+    """Whether this key sealed just this content."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        signature = base64.b64decode(found or "", validate=True)
+        key.key.verify(signature, pre_authentication_encoding(SEAL_TYPE, content), ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, binascii.Error, ValueError):
+        return False
+    return True
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
