@@ -12,6 +12,7 @@ import typer
 from tidemill import __version__
 from tidemill.base.errors import InvalidInput, StorageFull, TidemillError
 from tidemill.cli import (
+    alert_commands,
     backup_commands,
     dashboard_commands,
     data_commands,
@@ -68,6 +69,7 @@ def build() -> typer.Typer:
         review_commands,
         project_commands,
         service_commands,
+        alert_commands,
         model_commands,
         data_commands,
         up_commands,

@@ -53,6 +53,9 @@ def monitor(
         rows,
         empty="No windows yet: they come with predictions, see tidemill predict",
     )
+    for each in found["alerts"]:
+        what = f"{each['name']} {each['feature'][:60]}".strip()
+        say(f"{each['state']}: {what} of revision {each['revision']}; tidemill alert show {each['id'][-12:]}")
     for text in dict.fromkeys(each["note"] for each in found["windows"] if each["note"]):
         say(wrapped(text))
     if found["problem"]:

@@ -9,15 +9,19 @@ from tidemill.access import Actor
 from tidemill.access.model import Permission
 from tidemill.base.errors import NotFound
 from tidemill.base.site import Site
+from tidemill.monitoring.alerts import Alert
+from tidemill.monitoring.alerts import store as alert_store
 from tidemill.monitoring.rules import Rules, rules_of
+from tidemill.monitoring.truth import store as truth_store
 from tidemill.monitoring.windows import Window, store
 from tidemill.serving import get_service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitoring:
-    """What is watched of a service and how it is: its windows newest first.
+    """What is watched of a service and how it is: its windows newest first, the alerts that go on.
 
+    `truth` counts the `rows` that have one, `corrections` of them, and `unknown` names that were sent.
     `problem` says why they could not be computed last, "" when they could; `computed_at` is None before the first time.
     """
 
@@ -25,6 +29,8 @@ class Monitoring:
     environment: str
     rules: Rules
     windows: tuple[Window, ...]
+    alerts: tuple[Alert, ...]
+    truth: dict[str, int]
     computed_at: datetime | None
     problem: str
 
@@ -41,6 +47,11 @@ def get_monitoring(
             environment=service.spec.environment,
             rules=rules_of(connection, actor.namespace_id, service.name),
             windows=tuple(store.windows_of(connection, actor.namespace_id, service.id, before=before, limit=limit)),
+            alerts=tuple(alert_store.active_alerts(connection, actor.namespace_id, service.id)),
+            truth={
+                **truth_store.count_truths(connection, actor.namespace_id, service.id),
+                "unknown": truth_store.count_unknown(connection, actor.namespace_id, service.id),
+            },
             computed_at=None if progress is None else progress.computed_at,
             problem="" if progress is None else progress.problem,
         )

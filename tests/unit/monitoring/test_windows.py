@@ -14,9 +14,9 @@ from tests.unit.monitoring.traffic import START, FixedSource, Stage, car, docume
 
 from tidemill.base.errors import Unavailable
 from tidemill.base.site import Site
+from tidemill.monitoring.advance import advance_windows
 from tidemill.monitoring.rules import AlertKind, Rules, bind_rules
 from tidemill.monitoring.windows import Window, WindowState, store
-from tidemill.monitoring.windows.advance import advance_windows
 from tidemill.monitoring.windows.compute import compute
 from tidemill.monitoring.windows.inspect import Reference
 from tidemill.monitoring.windows.job import Job, computed_from_json, job_from_json

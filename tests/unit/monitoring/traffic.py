@@ -13,7 +13,9 @@ from tests.conftest import People
 from tests.unit.gate.candidates import add_version
 
 from tidemill.base.site import Site
+from tidemill.monitoring.alerts import Alert, AlertState
 from tidemill.monitoring.compact import compact
+from tidemill.monitoring.rules import AlertKind
 from tidemill.monitoring.spool import Spool, spool_folder
 from tidemill.serving import Revision, RevisionState, Service, ServiceSpec, apply_service
 from tidemill.serving import store as serving_store
@@ -198,3 +200,33 @@ def _revision(site: Site, people: People, service: Service, number: int, state: 
     with site.database.write() as connection:
         serving_store.insert_revision(connection, made)
     return made
+
+
+def an_alert(stage: Stage, **changes: Any) -> Alert:
+    """A raised alert of the stage's service."""
+    now = stage.site.clock.now()
+    values: dict[str, Any] = {
+        **dict.fromkeys(Alert.__slots__),
+        "id": stage.site.ids.new(),
+        "namespace_id": stage.service.namespace_id,
+        "service_id": stage.service.id,
+        "service": stage.service.name,
+        "environment": "production",
+        "revision_id": stage.revision.id,
+        "revision": "1",
+        "kind": AlertKind.DRIFT,
+        "name": "drift",
+        "feature": "weight",
+        "state": AlertState.RAISED,
+        "value": 0.9,
+        "threshold": 0.2,
+        "window_id": "w",
+        "window_start": START,
+        "window_end": START,
+        "message": "",
+        "raised_at": now,
+        "told_at": now,
+        "created_at": now,
+        "generation": 1,
+    }
+    return Alert(**{**values, **changes})

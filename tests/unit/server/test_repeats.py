@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from tests.conftest import POSTGRES_URL, People
 from tests.unit.gate.candidates import add_version, open_for
 from tests.unit.gate.project_runs import project_runs_on
+from tests.unit.monitoring.traffic import an_alert, open_stage
 from tests.unit.server.test_app import _all_routes
 
 from tidemill.access import local_token
@@ -41,6 +42,8 @@ from tidemill.gate import (
     rollback,
     withdraw,
 )
+from tidemill.monitoring.alerts import Alert, acknowledge_alert, silence_alert
+from tidemill.monitoring.alerts import store as alert_store
 from tidemill.monitoring.truth import TruthItem
 from tidemill.monitoring.truth.deliver import deliver_truth
 from tidemill.platform import Platform
@@ -192,6 +195,24 @@ def _deliver_truth(site: Site, people: People) -> Verb:
     return lambda: deliver_truth(site, people.author, "fuel", items, match=lambda *_: [[]]).id
 
 
+def _alert(site: Site, people: People) -> Alert:
+    stage = open_stage(site, people)
+    alert = an_alert(stage)
+    with site.database.write() as connection:
+        alert_store.insert_alert(connection, alert)
+    return alert
+
+
+def _acknowledge(site: Site, people: People) -> Verb:
+    alert = _alert(site, people)
+    return lambda: acknowledge_alert(site, people.owner, alert.id).acknowledged_by
+
+
+def _silence(site: Site, people: People) -> Verb:
+    alert, until = _alert(site, people), site.clock.now() + timedelta(hours=1)
+    return lambda: silence_alert(site, people.owner, alert.id, until).generation
+
+
 def _apply_project(site: Site, people: People) -> Verb:
     tables = {"project": {"name": "small", "notebook": "n.ipynb"}, "service": {"name": "fuel"}}
     request = ApplyRequest(document=tables)
@@ -215,6 +236,8 @@ REPEATED: dict[str, Callable[[Site, People], Verb]] = {
     "DELETE /services/{name}": _delete,
     "PUT /projects/{name}": _apply_project,
     "POST /services/{name}/truth": _deliver_truth,
+    "POST /alerts/{alert_id}/acknowledge": _acknowledge,
+    "POST /alerts/{alert_id}/silence": _silence,
 }
 HARMLESS = {
     "POST /models/{model}/versions": "the same package of the same run is the version that it became",

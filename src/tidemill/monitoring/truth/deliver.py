@@ -22,7 +22,7 @@ from tidemill.monitoring.truth import store
 from tidemill.monitoring.truth.match import Found, Search, match_apart
 from tidemill.monitoring.truth.model import Correction, Delivery, Truth, TruthItem, TruthSource
 from tidemill.monitoring.windows.plain_text import plain_text
-from tidemill.monitoring.windows.plan import reference_of
+from tidemill.monitoring.windows.references import reference_of
 from tidemill.monitoring.windows.times import made_at
 from tidemill.serving import Service, get_service, list_revisions
 from tidemill.serving.source import ModelSource, RegistrySource

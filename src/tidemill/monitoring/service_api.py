@@ -1,4 +1,4 @@
-"""Routes of windows: how a service is over time, and one window in full."""
+"""Routes of a service that is watched: how it is over time, and one window in full."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tidemill.access.guard import can_read
 from tidemill.base.errors import InvalidInput
 from tidemill.base.paging import key_of, page_token
 from tidemill.base.site import Site
+from tidemill.monitoring.alerts.api import AlertView
 from tidemill.monitoring.view import get_monitoring, get_window
 from tidemill.monitoring.windows.model import Window
 
@@ -141,12 +142,14 @@ class WindowView(BaseModel):
 
 
 class MonitoringView(BaseModel):
-    """How a service is: its rules, and its windows newest first."""
+    """How a service is: its rules, its windows newest first, the alerts that go on, and counts of ground truth."""
 
     service: str
     environment: str
     rules: dict[str, Any]
     windows: list[WindowView]
+    alerts: list[AlertView]
+    truth: dict[str, int]
     computed_at: datetime | None
     problem: str
     next_page_token: str | None
@@ -171,6 +174,8 @@ def routes(site: Site) -> APIRouter:
             environment=found.environment,
             rules=rules,
             windows=[window_view(each) for each in shown],
+            alerts=[AlertView.model_validate(each) for each in found.alerts],
+            truth=found.truth,
             computed_at=found.computed_at,
             problem=found.problem,
             next_page_token=_token(shown) if len(found.windows) > page_size else None,

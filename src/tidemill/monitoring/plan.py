@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
-from tidemill.base.errors import TidemillError
 from tidemill.base.site import Site
 from tidemill.monitoring.rules import Rules, rules_of
 from tidemill.monitoring.truth import store as truth_store
@@ -19,9 +17,9 @@ from tidemill.monitoring.windows.inspect import Reference
 from tidemill.monitoring.windows.job import Job, Known
 from tidemill.monitoring.windows.log_state import hour_at, hours_of, look, newest_record_at
 from tidemill.monitoring.windows.model import Progress, WindowState
+from tidemill.monitoring.windows.references import reference_of
 from tidemill.monitoring.windows.times import first_id_at, made_at, whole_windows, window_start
-from tidemill.registry import version_in
-from tidemill.serving import Revision, Service
+from tidemill.serving import Service
 from tidemill.serving.find import revisions_in_service
 from tidemill.serving.source import ModelSource
 
@@ -89,19 +87,6 @@ def planned(site: Site, source: ModelSource, service: Service) -> Planned | None
         look=seen if is_settled else "unsettled",
         has_failed=progress is not None and bool(progress.problem),
     )
-
-
-def reference_of(site: Site, source: ModelSource, service: Service, revision: Revision) -> Reference:
-    """What a revision is held against: the package that the gate proves, and the metrics that were approved."""
-    try:
-        document = source.document(source.proven(service, revision.model_version_id))
-        metrics = version_in(site, service.namespace_id, revision.model_version_id).metrics
-    except TidemillError as problem:
-        return Reference(document=None, metrics={}, note=problem.message)
-    kept: dict[str, Any] = {
-        name: document[name] for name in ("signature", "columns", "reference_profile") if name in document
-    }
-    return Reference(document=kept if len(kept) == 3 else None, metrics=metrics)
 
 
 def _state(connection: Connection, service: Service) -> _State:

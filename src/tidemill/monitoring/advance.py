@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 from tidemill.base.errors import Unavailable
 from tidemill.base.home import Home
 from tidemill.base.site import Site
+from tidemill.monitoring.alerts import judge_alerts, tend_alerts
 from tidemill.monitoring.apart import LONGEST_SECONDS, run_apart
+from tidemill.monitoring.plan import Planned, planned
 from tidemill.monitoring.truth import store as truth_store
 from tidemill.monitoring.windows import store
 from tidemill.monitoring.windows.job import Computed, Job, Outcome, computed_from_json
 from tidemill.monitoring.windows.model import Progress, Window
-from tidemill.monitoring.windows.plan import Planned, planned
 from tidemill.serving.find import every_service
 from tidemill.serving.source import ModelSource, RegistrySource
 
@@ -36,14 +37,17 @@ def advance_windows(site: Site, *, source: ModelSource | None = None, compute: C
     A computation that fails leaves the windows as they were, is told with the service, and is tried again later.
     """
     source = source or RegistrySource(site)
+    services = every_service(site)
     plans: list[Planned] = []
-    for service in every_service(site):
+    for service in services:
         plan = planned(site, source, service) if len(plans) < MOST_SERVICES else None
         if plan is not None:
             plans.append(plan)
     # one that failed is tried by itself, so that it holds up no other
     batches = [[plan for plan in plans if not plan.has_failed], *([plan] for plan in plans if plan.has_failed)]
-    return sum(_advance(site, batch, compute or compute_apart) for batch in batches if batch)
+    done = sum(_advance(site, batch, compute or compute_apart) for batch in batches if batch)
+    tend_alerts(site, services)
+    return done
 
 
 def _advance(site: Site, plans: Sequence[Planned], compute: Compute) -> int:
@@ -58,6 +62,7 @@ def _advance(site: Site, plans: Sequence[Planned], compute: Compute) -> int:
     for plan in plans:
         with site.database.write() as connection:
             _keep(connection, site, plan, outcomes[plan.service.id], seconds)
+            judge_alerts(connection, site, plan.service)
     return len(plans)
 
 

@@ -1,0 +1,18 @@
+"""Alerts: what the rules found in several windows in a row, until it is well again."""
+
+from tidemill.monitoring.alerts.change import acknowledge_alert, silence_alert
+from tidemill.monitoring.alerts.find import get_alert, list_alerts
+from tidemill.monitoring.alerts.judge import judge_alerts
+from tidemill.monitoring.alerts.model import Alert, AlertState
+from tidemill.monitoring.alerts.tend import tend_alerts
+
+__all__ = [
+    "Alert",
+    "AlertState",
+    "acknowledge_alert",
+    "get_alert",
+    "judge_alerts",
+    "list_alerts",
+    "silence_alert",
+    "tend_alerts",
+]
