@@ -29,6 +29,7 @@ class Guard:
 
 can_read = Guard(Permission.READ)
 can_write = Guard(Permission.WRITE)
+can_fire = Guard(Permission.FIRE)
 can_approve = Guard(Permission.APPROVE)
 can_operate = Guard(Permission.OPERATE)
 can_administer = Guard(Permission.ADMINISTER)

@@ -17,6 +17,7 @@ class Role(StrEnum):
     APPROVER = "approver"  # reads everything, decides reviews
     VIEWER = "viewer"  # reads
     STEP = "step"  # a running step: reads, logs, starts runs; never decides
+    TRIGGER = "trigger"  # a program elsewhere: fires triggers, and nothing else
 
 
 AUTOMATIC = "automatic"
@@ -28,17 +29,21 @@ class Permission(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    FIRE = "fire"  # ask a declared trigger to fire
     APPROVE = "approve"
     OPERATE = "operate"  # roll back, move traffic
     ADMINISTER = "administer"  # tokens, people, settings, backup
 
 
 GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: frozenset({Permission.READ, Permission.WRITE, Permission.OPERATE, Permission.ADMINISTER}),
-    Role.CONTRIBUTOR: frozenset({Permission.READ, Permission.WRITE, Permission.OPERATE}),
+    Role.OWNER: frozenset(
+        {Permission.READ, Permission.WRITE, Permission.FIRE, Permission.OPERATE, Permission.ADMINISTER}
+    ),
+    Role.CONTRIBUTOR: frozenset({Permission.READ, Permission.WRITE, Permission.FIRE, Permission.OPERATE}),
     Role.APPROVER: frozenset({Permission.READ, Permission.APPROVE, Permission.OPERATE}),
     Role.VIEWER: frozenset({Permission.READ}),
     Role.STEP: frozenset({Permission.READ, Permission.WRITE}),
+    Role.TRIGGER: frozenset({Permission.FIRE}),
 }
 
 

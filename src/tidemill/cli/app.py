@@ -26,6 +26,7 @@ from tidemill.cli import (
     service_commands,
     site_commands,
     token_commands,
+    trigger_commands,
     tune_commands,
     up_commands,
 )
@@ -71,6 +72,7 @@ def build() -> typer.Typer:
         service_commands,
         alert_commands,
         model_commands,
+        trigger_commands,
         data_commands,
         up_commands,
         dashboard_commands,

@@ -10,7 +10,7 @@ from tidemill.base.errors import InvalidInput
 from tidemill.cli.context import JsonOption, context_of
 from tidemill.cli.output import ago, items_of, note, print_json, print_table, say
 
-ROLES = ("owner", "contributor", "approver", "viewer")
+ROLES = ("owner", "contributor", "approver", "viewer", "trigger")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 def create(
     command: typer.Context,
     person: Annotated[str, typer.Option(help="Whose token it is.")],
-    role: Annotated[list[str], typer.Option(help="owner, contributor, approver or viewer; may be repeated.")],
+    role: Annotated[list[str], typer.Option(help="owner, contributor, approver, viewer or trigger; may be repeated.")],
     days: Annotated[int | None, typer.Option(help="How long it is valid; without end when not given.", min=1)] = None,
     namespace: Annotated[
         str | None, typer.Option(help="Another team's space, made when missing; yours otherwise.")

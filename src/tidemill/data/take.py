@@ -182,7 +182,8 @@ def _record(site: Site, actor: Actor, offer: DataOffer, version: DatasetVersion 
     """The artifact of this content, path and version, made where there is none."""
     metadata: dict[str, Any] = {"path": offer.path}
     if version is not None:
-        metadata |= {"data_version": version.hash, "git_commit": version.git_commit, "dvc_file": version.dvc_file}
+        named = ("repository", "dvc_file", "git_commit")
+        metadata |= {"data_version": version.hash, **{name: getattr(version, name) for name in named}}
     alike = {"digest": content.digest, "kind": content.kind.value, "name": offer.path}
     new = NewArtifact(name=offer.path, type="system.Dataset", content=content, uri=offer.path, metadata=metadata)
     with site.database.write() as connection:

@@ -80,7 +80,8 @@ class RunRequest:
 
     `parameters` are the root's, `artifacts` its input artifacts (name → artifact id); `parallelism` is the most steps
     at a time (None: the worker's cores); `origin` says where the spec came from (file, commit, trigger) and is
-    kept as it is; the run adds the versions of the data that it was given.
+    kept as it is; the run adds the versions of the data that it was given. `id` is settled beforehand by who may have
+    to ask again: the same id is the same run.
     """
 
     pipeline: Pipeline
@@ -91,6 +92,7 @@ class RunRequest:
     caching: bool = True
     parallelism: int | None = None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

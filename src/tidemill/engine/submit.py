@@ -11,6 +11,7 @@ from tidemill.base.events import append_event
 from tidemill.base.repeats import subject_done
 from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
+from tidemill.engine import rows
 from tidemill.engine.data_read import data_given
 from tidemill.engine.find import get_run
 from tidemill.engine.model import Run, RunRequest, State
@@ -24,7 +25,7 @@ MAX_NAME_CHARACTERS = 256
 
 
 def submit_run(site: Site, actor: Actor, request: RunRequest) -> Run:
-    """Store the spec and a PENDING run of it, durably; a worker takes it from there.
+    """Store the spec and a PENDING run of it, durably; a worker takes it from there. An id makes one run.
 
     Raises `InvalidInput` for parameters that do not fit, for a construct the engine does not run, `NotFound` for an
     input artifact, `Forbidden`.
@@ -44,6 +45,8 @@ def submit_run(site: Site, actor: Actor, request: RunRequest) -> Run:
     run = _new_run(site, actor, request, parameters)
     key, values = signing_key(site.home), _values(run, request)
     with site.database.write() as connection:
+        if request.id is not None and (row := rows.run_row(connection, actor.namespace_id, request.id)) is not None:
+            return rows.run_of(row)
         keep_spec(connection, pipeline, namespace_id=actor.namespace_id, created_by=actor.person, now=run.created_at)
         connection.execute(insert(run_rows).values(**values, seal=seal_run(key, values)))
         append_event(
@@ -75,7 +78,7 @@ def _check_artifacts(site: Site, actor: Actor, request: RunRequest) -> None:
 
 
 def _new_run(site: Site, actor: Actor, request: RunRequest, parameters: dict[str, object]) -> Run:
-    run_id = site.ids.new()
+    run_id = request.id or site.ids.new()
     return Run(
         id=run_id,
         namespace_id=actor.namespace_id,

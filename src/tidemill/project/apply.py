@@ -136,6 +136,7 @@ def _write(
             after=file.project,
             fields=merged(live, file.fields, before) if live is not None else {},
             source=f"project {generation.project}, generation {generation.number}",
+            file=generation.file,
             key=key,
         )
         section.write(connection, site, actor, target)

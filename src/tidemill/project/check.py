@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tidemill.base.errors import InvalidInput
 from tidemill.pipelines import Pipeline, check_value
 from tidemill.pipelines.documents import Document, Spot
 from tidemill.pipelines.model import Component, ParameterSpec, ParameterType
@@ -24,6 +26,7 @@ def check_project(path: Path) -> tuple[Project, ProjectSource]:
     project = load_project(path)
     check_units(project)
     check_monitor(project)
+    check_triggers(project, file=local_place(project.path))
     source = load_source(project)
     check_pipeline(project, source.pipeline)
     return project, source
@@ -77,6 +80,29 @@ def check_monitor(project: Project) -> None:
         raise _spot(project, "monitor", "drift", "statistic").problem(
             f"there is no drift statistic {rules.statistic!r}", nearest(rules.statistic, known)
         )
+
+
+def check_triggers(project: Project, *, file: str) -> None:
+    """Raise `InvalidInput` for a trigger that cannot be; `file` is where it is applied from, as `host:path`."""
+    if not project.triggers:
+        return
+    from tidemill.project.requests import triggers_of
+    from tidemill.triggers import check_spec  # triggers bring the database along
+
+    try:
+        for spec in triggers_of(project, file=file):
+            check_spec(spec, place=f"triggers.{spec.name}")
+    except InvalidInput as problem:
+        path = tuple((problem.place or "").split("."))
+        known = next((path[:end] for end in range(len(path), 0, -1) if path[:end] in project.lines), ())
+        if known:
+            problem.place = f"{project.path}:{project.lines[known]}: {problem.place}"
+        raise
+
+
+def local_place(file: Path) -> str:
+    """A file of this machine as `host:path`."""
+    return f"{socket.gethostname()}:{file.absolute()}"
 
 
 def check_pipeline(project: Project, pipeline: Pipeline) -> None:

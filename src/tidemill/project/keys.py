@@ -301,6 +301,59 @@ PARAMETERS = Named(
     each=Field(kind=Kind.ANY, doc="The value of one parameter."),
 )
 
+TRIGGER_KEYS: Mapping[str, Node] = {
+    "on": Field(
+        kind=Kind.TEXT,
+        doc="What fires it: cron, interval, data, pipeline-approved, alert, http, person, or the kind of a plug-in.",
+        required=True,
+    ),
+    "cron": _text("Of cron: minute, hour, day, month, weekday."),
+    "zone": _text("Of cron: the time zone, such as Europe/Berlin. Left out: UTC."),
+    "every_seconds": Field(kind=Kind.WHOLE, doc="Of interval: the time between two firings.", minimum=1),
+    "path": _text("Of data: a file of the repository, such as data/cars.csv.dvc; without one, files of the machine."),
+    "repository": _text(
+        "The git repository whose data the runs read, and that data is watched in; `.` is that of this file. "
+        "Left out: the runs read the newest versions that the site has recorded."
+    ),
+    "branch": _text("The branch of the repository. Left out: main."),
+    "poll_seconds": Field(kind=Kind.WHOLE, doc="Of data: how often it is looked at. Left out: 30.", minimum=1),
+    "service": _name("Of alert: whose alerts. Left out: the project's own service."),
+    "alert": _text("Of alert: only alerts of this name."),
+    "alert_kind": Field(
+        kind=Kind.TEXT, doc="Of alert: only this kind.", choices=("drift", "performance", "quality", "health")
+    ),
+    "options": Named(
+        doc="Of the kind of a plug-in: what it takes.", each=Field(kind=Kind.ANY, doc="The value of one option.")
+    ),
+    "environment": _name(
+        "Whose approved pipeline version runs, and where its model asks to go live. Left out: the service's."
+    ),
+    "then": Field(
+        kind=Kind.TEXT,
+        doc="What follows a run that succeeded: its model version asks for a review, or nothing. Left out: review.",
+        choices=("review", "nothing"),
+    ),
+    "concurrency": Field(
+        kind=Kind.TEXT,
+        doc="What becomes of a firing while another one goes on. Left out: forbid.",
+        choices=("allow", "forbid", "replace"),
+    ),
+    "cooldown_seconds": Field(
+        kind=Kind.WHOLE, doc="How long after a firing no other one is let pass. Left out: 0.", minimum=0
+    ),
+    "catch_up": Field(
+        kind=Kind.TEXT,
+        doc="Of cron and interval: which of the times that passed while the site was down are made up. Left out: last.",
+        choices=("none", "last", "all"),
+    ),
+    "catch_up_limit": Field(kind=Kind.WHOLE, doc="At most so many of all, up to 100. Left out: 10.", minimum=1),
+}
+TRIGGERS = Named(
+    doc="What fires a production run: the approved pipeline version on the newest data.",
+    pattern=OBJECT_NAME,
+    shape="lower-case letters, digits and hyphens, at most 63",
+    each=Table(doc="One trigger.", keys=TRIGGER_KEYS),
+)
 SETTINGS = Named(
     doc="Settings of tidemill in this folder; docs/reference/settings.md lists them.",
     each=Field(kind=Kind.ANY, doc="The value of one setting."),
@@ -318,6 +371,7 @@ FILE = Table(
         "service": SERVICE,
         "monitor": MONITOR,
         "environments": ENVIRONMENTS,
+        "triggers": TRIGGERS,
         "settings": SETTINGS,
     },
 )

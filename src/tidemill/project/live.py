@@ -38,13 +38,14 @@ class Target:
     """What an apply makes of a section: `fields` are those of its `LiveSection`, with what the file does not own kept.
 
     `before` is the project as it was applied until now, `source` says what is being applied (`project fuel,
-    generation 3`).
+    generation 3`), `file` where it was applied from (`host:path`), "" when nobody said.
     """
 
     before: Project | None
     after: Project
     fields: Fields
     source: str
+    file: str
     key: SigningKey
 
 

@@ -19,6 +19,7 @@ from tidemill.project.model import (
     ModelPlan,
     Project,
     ServicePlan,
+    TriggerPlan,
     TuningPlan,
 )
 from tidemill.project.toml_lines import key_lines
@@ -114,6 +115,7 @@ def _project(file: Path, value: Mapping[str, Any], spot: Spot) -> Project:
             )
             for name, entry in value.get("environments", {}).items()
         },
+        triggers={name: _trigger(name, entry) for name, entry in value.get("triggers", {}).items()},
         declared={name: table for name, table in value.items() if name != "settings"},
         lines=spot.document.lines,
     )
@@ -181,6 +183,13 @@ def _service(value: Mapping[str, Any]) -> ServicePlan:
         for column, entry in value.get("form", {}).items()
     )
     return ServicePlan(**plain, form=form, output_label=output.get("label", ""), output_unit=output.get("unit", ""))
+
+
+def _trigger(name: str, entry: Mapping[str, Any]) -> TriggerPlan:
+    plain = {"environment", "then", "concurrency", "cooldown_seconds", "catch_up", "catch_up_limit"}
+    own = {key: item for key, item in entry.items() if key in plain}
+    settings = {key: item for key, item in entry.items() if key not in {*plain, "on"}}
+    return TriggerPlan(name=name, kind=entry["on"], settings=settings, **own)
 
 
 def _gate(value: Mapping[str, Any], spot: Spot) -> dict[str, Any]:

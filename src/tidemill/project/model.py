@@ -92,6 +92,21 @@ class EnvironmentPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerPlan:
+    """What fires a production run, and what follows it; `settings` are the keys that its kind takes."""
+
+    name: str
+    kind: str
+    environment: str = ""
+    then: str = "review"
+    concurrency: str = "forbid"
+    cooldown_seconds: int = 0
+    catch_up: str = "last"
+    catch_up_limit: int = 10
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """A checked project file.
 
@@ -116,6 +131,7 @@ class Project:
     service: ServicePlan | None = None
     monitor: Mapping[str, Any] | None = None
     environments: Mapping[str, EnvironmentPlan] = field(default_factory=dict)
+    triggers: Mapping[str, TriggerPlan] = field(default_factory=dict)
     declared: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidemill.base.errors import InvalidInput
 from tidemill.pipelines import Pipeline
-from tidemill.project.model import ModelPlan, Project, ServicePlan, TuningPlan
+from tidemill.project.model import ModelPlan, Project, ServicePlan, TriggerPlan, TuningPlan
 
 # The slices bring the database along; a compile reads a project file without it.
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from tidemill.monitoring.rules import Rules
     from tidemill.registry import RegisterRequest
     from tidemill.serving import ServiceSpec
+    from tidemill.triggers import Action, TriggerSpec
     from tidemill.tuning import TuningRequest
 
 
@@ -97,6 +101,81 @@ def tuning_request_of(project: Project, pipeline: Pipeline) -> TuningRequest:
         experiment=project.experiment or "Default",
         parameters={name: value for name, value in project.parameters.items() if name not in tuning.space},
     )
+
+
+def triggers_of(project: Project, *, file: str) -> list[TriggerSpec]:
+    """The triggers as the project declares them; `file` is where it is applied from, as `host:path`.
+
+    Raises `InvalidInput` for a repository or path that is relative to a file on another machine.
+    """
+    from tidemill.triggers import CatchUp, Concurrency, TriggerSpec
+
+    folder = _folder_here(file)
+    return [
+        TriggerSpec(
+            name=plan.name,
+            kind=plan.kind,
+            action=_action_of(project, plan, folder),
+            settings=_trigger_settings(plan, folder),
+            concurrency=Concurrency(plan.concurrency),
+            cooldown_seconds=plan.cooldown_seconds,
+            catch_up=CatchUp(plan.catch_up),
+            catch_up_limit=plan.catch_up_limit,
+        )
+        for plan in project.triggers.values()
+    ]
+
+
+def _action_of(project: Project, plan: TriggerPlan, folder: Path | None) -> Action:
+    from tidemill.triggers import Action, ModelOutputs, Then
+
+    model, service = project.model, project.service
+    environment = plan.environment or (service.environment if service is not None else "production")
+    outputs = None
+    if model is not None:
+        outputs = ModelOutputs(name=model.name, output=model.output, sample=model.sample, profile=model.profile)
+    return Action(
+        project=project.name,
+        environment=environment,
+        then=Then(plan.then),
+        service=service.name if service is not None else "",
+        experiment=project.experiment or "Default",
+        model=outputs,
+        policy=policy_json(project, environment),
+        repository=_absolute(plan, "repository", folder),
+        branch=str(plan.settings.get("branch", "")),
+        folder="" if folder is None else str(folder),
+    )
+
+
+def _trigger_settings(plan: TriggerPlan, folder: Path | None) -> dict[str, Any]:
+    settings = {key: value for key, value in plan.settings.items() if key not in ("repository", "options")}
+    if "repository" in plan.settings:
+        settings["repository"] = _absolute(plan, "repository", folder)
+    elif plan.kind == "data" and "path" in settings:
+        settings["path"] = _absolute(plan, "path", folder)
+    return {**dict(plan.settings.get("options", {})), **settings}
+
+
+def _absolute(plan: TriggerPlan, key: str, folder: Path | None) -> str:
+    """A repository or path of the site's machine, seen from the project's folder; an address stays as it is."""
+    given = str(plan.settings.get(key, ""))
+    is_relative = given.startswith(".") if key == "repository" else bool(given) and not given.startswith("/")
+    if not is_relative:
+        return given
+    if folder is None:
+        raise InvalidInput(
+            f"{given[:80]!r} is relative to a folder that is not on the site's machine",
+            place=f"triggers.{plan.name}.{key}",
+            remedy="write an address, or a path that starts with a slash",
+        )
+    return os.path.normpath(folder / given)
+
+
+def _folder_here(file: str) -> Path | None:
+    """The folder of the applied file when it is on this machine."""
+    host, _, path = file.partition(":")
+    return Path(path).parent if host == socket.gethostname() and path.startswith("/") else None
 
 
 def register_request_of(

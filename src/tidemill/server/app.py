@@ -20,6 +20,7 @@ from tidemill.access.guard import can_read
 from tidemill.base.ballast import Ballast, is_no_space
 from tidemill.base.errors import NotFound, StorageFull, TidemillError, Unauthenticated
 from tidemill.data.api import UPLOADS_ROUTE
+from tidemill.gate import approved_pipeline
 from tidemill.platform import Platform
 from tidemill.server.dashboard import dashboard_page, dashboard_routes, is_page
 from tidemill.server.event_stream import event_routes
@@ -30,9 +31,15 @@ from tidemill.server.processes import ProcessView, Watch, processes_of
 from tidemill.server.room import room_check
 from tidemill.server.sign_in import SESSION_COOKIE, signed_in
 from tidemill.serving.api import ASSETS, asset_routes
+from tidemill.triggers.api import HOOKS, hook_routes
 
-OPEN_PATHS = frozenset({"/sign-in", "/api/v1/healthz", ASSETS + "/{name}", "/dashboard/{name}", "/favicon.svg"})
-"""What answers without a token; a test walks the route table and holds every other route to a guard."""
+OPEN_PATHS = frozenset(
+    {
+        *("/sign-in", "/api/v1/healthz", ASSETS + "/{name}", "/dashboard/{name}", "/favicon.svg"),
+        HOOKS + "/{trigger_id}",
+    }
+)
+"""What answers without a token (a webhook carries a signature); a test holds every other route to a guard."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -67,7 +74,9 @@ def create_app(platform: Platform) -> FastAPI:
         try:
             origin.check(request)
             # an upload is too large to keep beside its key, and sent again it is the same artifact
-            if request.method in UNSAFE and "idempotency-key" in request.headers and request.url.path != UPLOADS:
+            # a git server's own key says who sent a webhook no more than the rest of it
+            has_own_way = request.url.path == UPLOADS or request.url.path.startswith(HOOKS + "/")
+            if request.method in UNSAFE and "idempotency-key" in request.headers and not has_own_way:
                 actor = await to_thread.run_sync(lambda: find_actor(request))
                 response = await answer_once(site, actor, request, call_next)
             else:
@@ -88,6 +97,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(events, prefix="/api/v1")
     app.include_router(asset_routes())
     app.include_router(dashboard_routes())
+    app.include_router(hook_routes(site, approved_pipeline))
     return app
 
 

@@ -10,12 +10,14 @@ from tidemill.data import api as data_api
 from tidemill.data.take import Limits
 from tidemill.engine import api as engine_api
 from tidemill.gate import api as gate_api
+from tidemill.gate import approved_pipeline
 from tidemill.monitoring import api as monitoring_api
 from tidemill.platform import Platform
 from tidemill.project import api as project_api
 from tidemill.registry import api as registry_api
 from tidemill.serving import api as serving_api
 from tidemill.serving.source import RegistrySource
+from tidemill.triggers import api as triggers_api
 from tidemill.tuning import api as tuning_api
 
 
@@ -35,5 +37,6 @@ def slice_routers(platform: Platform) -> list[APIRouter]:
         gate_api.routes(site),
         serving_api.routes(site, source),
         monitoring_api.routes(site),
+        triggers_api.routes(site, approved_pipeline),
         project_api.routes(site),
     ]

@@ -19,6 +19,9 @@ NEEDS_NO_ROOM = frozenset(
     {
         ("POST", "/runs/{run_id}/cancel"),
         ("POST", "/tunings/{tuning_id}/cancel"),
+        ("POST", "/triggers/{name}/pause"),
+        ("POST", "/triggers/{name}/resume"),
+        ("POST", "/triggers/{name}/secret"),
         ("POST", "/reviews/{review_id}/approve"),
         ("POST", "/reviews/{review_id}/reject"),
         ("POST", "/reviews/{review_id}/withdraw"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from dataclasses import dataclass
 from tidemill.base.errors import TidemillError
 from tidemill.base.leases import LeaseLost
 from tidemill.base.site import Site
-from tidemill.gate import run_pending_checks
+from tidemill.data import Dvc, SiteDvc, dvc_socket, handed_over, own_umask
+from tidemill.gate import approved_pipeline, run_pending_checks
 from tidemill.monitoring import advance_windows
+from tidemill.triggers import advance_firings, fire_due, poll_sources
 from tidemill.tuning import advance_tunings
 
+DVC_PATIENCE_SECONDS = 900.0
 log = logging.getLogger(__name__)
 
 
@@ -32,9 +36,19 @@ class Round:
 ROUNDS = (
     Round(name="tunings", seconds=0.2, work=advance_tunings),
     Round(name="windows", seconds=1.0, work=advance_windows),
+    # three of them, so that neither a remote that hangs nor a model that is checked holds up a schedule
+    Round(name="triggers", seconds=1.0, work=lambda site: fire_due(site, approved_pipeline)),
+    Round(name="trigger sources", seconds=1.0, work=lambda site: poll_sources(site, approved_pipeline)),
+    Round(name="firings", seconds=0.5, work=lambda site: advance_firings(site, approved_pipeline, _dvc(site))),
     # whoever opens a review runs its checks; what a crash cut off is taken up when the next one leads
     Round(name="checks", seconds=0, work=run_pending_checks),
 )
+
+
+def _dvc(site: Site) -> Dvc:
+    """DVC as the site's data process keeps it warm, which starts with the first question."""
+    path = dvc_socket(site.home)
+    return SiteDvc(path, handed_over(os.environ), own_umask(), patience_seconds=DVC_PATIENCE_SECONDS)
 
 
 def go_round(each: Round, site: Site, ended: threading.Event) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SLICES = ("access", "base", "artifacts", "engine", "registry", "gate", "tuning", "serving", "project")
+SLICES = ("access", "base", "artifacts", "engine", "registry", "gate", "tuning", "serving", "triggers", "project")
 MORE = ("server/test_repeats.py",)
 ON_SQLITE_ONLY = (
     "backup",  # PostgreSQL has its own tools

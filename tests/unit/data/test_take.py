@@ -91,6 +91,7 @@ def test_the_same_version_is_the_same_artifact_and_its_bytes_come_once(verbs: Si
     found = artifact(verbs.site, verbs.actor, first)
     assert found.metadata == {
         "path": "rows.csv",
+        "repository": "git:1",
         "data_version": f"md5:{_md5(ROWS)}",
         "git_commit": "c" * 40,
         "dvc_file": "rows.csv.dvc",

@@ -62,7 +62,7 @@ def test_a_small_file_has_sensible_defaults(tmp_path: Path) -> None:
         ("[service]\nname = 'x'\nacess = 'open'\n", 6, "service.acess", "no such key", "did you mean 'access'?"),
         ("[service]\nname = 'x'\ntrials = 3\n", 6, "service.trials", "no such key", "it belongs into [tuning]"),
         ("[gate.hygiene]\ntrain = ['a.b']\n", 5, "gate.hygiene.train", "no such key", "did you mean 'training'?"),
-        ("[triggers]\n", 4, "triggers", "no such key", None),
+        ("[sunrise]\n", 4, "sunrise", "no such key", None),
         ("[monitors]\n", 4, "monitors", "no such key", None),
         ("[service]\n", 4, "service", "needs the key 'name'", None),
         ("[service]\nname = 'Fuel Service'\n", 5, "service.name", "has not the form", None),

@@ -249,6 +249,11 @@ HARMLESS = {
     "POST /data/offers": "the same content of the same version is one artifact",
     "POST /data/uploads": "the same content of the same version is one artifact",
     "POST /projects/{name}/plan": "it only looks",
+    "POST /triggers/{name}/fire": "the key of the request is the key of the firing",
+    "POST /triggers/{name}/pause": "a trigger that is paused stays so",
+    "POST /triggers/{name}/resume": "a trigger at work stays so",
+    "POST /triggers/{name}/secret": "it only tells",
+    "POST /api/v1/hooks/{trigger_id}": "the delivery is the key of the firing",
 }
 
 

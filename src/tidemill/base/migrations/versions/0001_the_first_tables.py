@@ -222,6 +222,36 @@ def upgrade() -> None:
     sa.Column('last', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
+    op.create_table('firing',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('trigger_id', sa.String(length=36), nullable=False),
+    sa.Column('trigger', sa.String(length=63), nullable=False),
+    sa.Column('project', sa.String(length=63), nullable=False),
+    sa.Column('kind', sa.String(length=63), nullable=False),
+    sa.Column('key', sa.String(length=300), nullable=False),
+    sa.Column('cause', sa.JSON(), nullable=False),
+    sa.Column('action', sa.JSON(), nullable=False),
+    sa.Column('state', sa.String(length=24), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.Column('remedy', sa.Text(), nullable=True),
+    sa.Column('run_id', sa.String(length=36), nullable=True),
+    sa.Column('model_version_id', sa.String(length=36), nullable=True),
+    sa.Column('model_version', sa.String(length=128), nullable=True),
+    sa.Column('review_id', sa.String(length=36), nullable=True),
+    sa.Column('attempts', sa.Integer(), nullable=False),
+    sa.Column('try_again_at', sa.String(length=32), nullable=True),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.Column('finished_at', sa.String(length=32), nullable=True),
+    sa.Column('generation', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('namespace_id', 'trigger_id', 'key', name='firing_once_per_key')
+    )
+    with op.batch_alter_table('firing', schema=None) as batch_op:
+        batch_op.create_index('firing_state', ['state'], unique=False)
+        batch_op.create_index('firing_trigger', ['namespace_id', 'trigger_id', 'id'], unique=False)
+
     op.create_table('ground_truth',
     sa.Column('namespace_id', sa.String(length=36), nullable=False),
     sa.Column('service_id', sa.String(length=36), nullable=False),
@@ -658,6 +688,31 @@ def upgrade() -> None:
     sa.Column('generation', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('tuning_id', 'number')
     )
+    op.create_table('trigger',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('project', sa.String(length=63), nullable=False),
+    sa.Column('name', sa.String(length=63), nullable=False),
+    sa.Column('kind', sa.String(length=63), nullable=False),
+    sa.Column('spec', sa.JSON(), nullable=False),
+    sa.Column('source', sa.String(length=200), nullable=False),
+    sa.Column('next_at', sa.String(length=32), nullable=True),
+    sa.Column('planned_at', sa.String(length=32), nullable=True),
+    sa.Column('cursor', sa.JSON(), nullable=True),
+    sa.Column('problem', sa.Text(), nullable=True),
+    sa.Column('failures', sa.Integer(), nullable=False),
+    sa.Column('paused_by', sa.String(length=128), nullable=True),
+    sa.Column('paused_at', sa.String(length=32), nullable=True),
+    sa.Column('removed_at', sa.String(length=32), nullable=True),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.Column('generation', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('namespace_id', 'project', 'name', name='trigger_project_name')
+    )
+    with op.batch_alter_table('trigger', schema=None) as batch_op:
+        batch_op.create_index('trigger_next_at', ['next_at'], unique=False)
+
     op.create_table('truth_delivery',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('namespace_id', sa.String(length=36), nullable=False),

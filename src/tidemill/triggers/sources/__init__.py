@@ -1,0 +1,1 @@
+"""What is looked at now and then: branches of git repositories, files, and the sources of plug-ins."""
