@@ -203,19 +203,20 @@ def _print_firings(firings: list[dict[str, Any]]) -> None:
             state_text(each["state"].upper()),
             (each["run_id"] or "-")[-12:],
             each["model_version"] or "-",
-            shortened(each["reason"] or "", 60),
         )
         for each in firings
     ]
-    columns = ["FIRING", "WHEN", "CAUSE", "STATE", "RUN", "VERSION", "REASON"]
-    print_table(columns, rows, empty="It has not fired yet.")
+    print_table(["FIRING", "WHEN", "CAUSE", "STATE", "RUN", "VERSION"], rows, empty="It has not fired yet.")
+    for each in firings:
+        if each["reason"]:
+            remedy = f"; {each['remedy']}" if each["remedy"] else ""
+            say(wrapped(f"{each['id'][-12:]}: {shortened(each['reason'])}{remedy}"))
 
 
 def _cause(firing: dict[str, Any]) -> str:
     cause = firing["cause"]
-    known = ("time", "alert", "commit", "note", "path", "by", "event")
-    told = next((str(cause[name]) for name in known if cause.get(name)), "")
-    return shortened(f"{firing['kind']} {told}".strip(), 36)
+    told = next((str(cause[name]) for name in ("time", "alert", "commit", "note", "path", "by") if cause.get(name)), "")
+    return shortened(told if firing["kind"] in ("cron", "interval") else f"{firing['kind']} {told}".strip(), 26)
 
 
 def _when(settings: dict[str, Any]) -> str:
@@ -224,7 +225,7 @@ def _when(settings: dict[str, Any]) -> str:
         return f"{shown['cron']} {shown['zone']}"
     if "every_seconds" in shown:
         return f"every {shown['every_seconds']} s"
-    return shortened(" ".join(str(shown[name]) for name in sorted(shown)), 48)
+    return shortened(" ".join(str(shown[name]) for name in sorted(shown) if name not in ("repository", "branch")), 40)
 
 
 def _state(trigger: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from tidemill.triggers.production import driver_of, submit_production
 
 MOST_ATTEMPTS = 30
 MOST_BACK_OFF = timedelta(minutes=10)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 log = logging.getLogger(__name__)
 
 
@@ -157,4 +159,7 @@ def _try_again(site: Site, firing: Firing, problem: TidemillError) -> None:
 
 
 def _sentence(problem: TidemillError) -> str:
-    return (f"{problem.place}: {problem.message}" if problem.place else problem.message)[:2000]
+    """Place and message as plain text: other programs colour theirs."""
+    told = f"{problem.place}: {problem.message}" if problem.place else problem.message
+    plain = _COLOURS.sub("", told)
+    return "".join(each if each.isprintable() else " " for each in plain)[:2000]

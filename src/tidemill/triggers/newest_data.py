@@ -76,9 +76,9 @@ def _pulled(site: Site, actor: Actor, dvc: Dvc, root: Path, folder: Path, path: 
             pull_data(actor, dvc, folder, [folder / path])
         return bind_file(OwnSite(site, actor), dvc, folder, path)[0]
     except TidemillError as problem:
-        # the checkout is gone when this is read
-        place = path if problem.place is None else problem.place.replace(f"{root}/", "")
-        problem.place = place
+        # the checkout is gone when this is read, and its remote is what matters
+        told = (problem.place or "").replace(f"{root}/", "").replace(str(root), "")
+        problem.place = told or path
         raise
 
 
