@@ -19,6 +19,8 @@ from tidemill.cli.dashboard_commands import sign_in_link
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
 from tidemill.cli.project_commands import apply_project
 from tidemill.cli.review_commands import current_project
+from tidemill.cli.rollout_commands import add_to as add_rollouts
+from tidemill.cli.rollout_commands import rollout_line
 
 if TYPE_CHECKING:
     from tidemill.serving.predict import Predicted
@@ -38,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
     service.command()(page)
     service.command()(token)
     service.command()(delete)
+    add_rollouts(service)
     monitor_commands.add_verbs(service)
     app.add_typer(service, name="service")
 
@@ -165,14 +168,13 @@ def rollback(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go back to the version that was live before; recorded like an approval, done when it answers.
+    """Go back to the version that answered before; recorded like an approval, done when it answers.
 
     Examples: tidemill service rollback fuel; tidemill service rollback fuel --to fuel@3
     """
     context = context_of(command)
-    environment = _get(context, name)["spec"]["environment"]
     started = time.monotonic()
-    moved = context.connection.post("/rollbacks", {"service": name, "environment": environment, "to": to})
+    moved = context.connection.post(f"/services/{name}/rollback", {"to": to})
     label = context.connection.get(f"/model-versions/{moved['model_version_id']}")["label"]
     if not context.connection.is_embedded:
         _until_live(context, name, moved["model_version_id"])
@@ -313,12 +315,19 @@ def _state_of(service: dict[str, Any]) -> str:
 def _say_service(context: Context, service: dict[str, Any]) -> None:
     url = context.connection.public_url
     state = "ready" if service["ready"] else ""
-    if service["degraded"] or not service["ready"]:
-        state += f"{', but ' if state else ''}{service['reason']}: {service['message']}"
-    print_fields(
-        {
-            "service": f"{service['name']} in {service['spec']['environment']}",
-            "state": state,
-            "address": f"{url or '(no site is up)'}{service['path']}",
-        }
-    )
+    if service["degraded"] or not service["ready"] or service["reason"] == "RollingOut":
+        state += f"{_joint(service)}{service['reason']}: {service['message']}"
+    fields = {
+        "service": f"{service['name']} in {service['spec']['environment']}",
+        "state": state,
+        "address": f"{url or '(no site is up)'}{service['path']}",
+    }
+    if service["rollout"] is not None:
+        fields["rollout"] = rollout_line(service["rollout"])
+    print_fields(fields)
+
+
+def _joint(service: dict[str, Any]) -> str:
+    if not service["ready"]:
+        return ""
+    return ", but " if service["degraded"] else ", "

@@ -14,7 +14,7 @@ from tidemill.pipelines.model import Component, ParameterSpec, ParameterType
 from tidemill.pipelines.schema import nearest
 from tidemill.project.load import load_project
 from tidemill.project.model import Project
-from tidemill.project.requests import rules_of_project
+from tidemill.project.requests import rules_of_project, service_spec_of
 from tidemill.project.source import ProjectSource, hygiene_outputs, load_source
 
 
@@ -25,6 +25,7 @@ def check_project(path: Path) -> tuple[Project, ProjectSource]:
     """
     project = load_project(path)
     check_units(project)
+    check_rollout(project)
     check_monitor(project)
     check_triggers(project, file=local_place(project.path))
     source = load_source(project)
@@ -57,6 +58,23 @@ def check_units(project: Project) -> None:
         if model is None or not model.prediction.unit:
             raise spot.problem("the unit that the model gives is not known", 'add [model.prediction] with unit = "..."')
         check_conversion(service.output_unit, model.prediction.unit, place=spot.place)
+
+
+def check_rollout(project: Project) -> None:
+    """Raise `InvalidInput` for steps, holds or guards of a rollout that make no sense."""
+    if project.service is None:
+        return
+    from tidemill.serving.rollout.plan import check_plan  # serving brings the database along
+
+    environment = project.service.environment
+    special = project.environments.get(environment)
+    try:
+        check_plan(service_spec_of(project).rollout)
+    except InvalidInput as problem:
+        key = (problem.place or "").rpartition(".")[2]
+        is_special = special is not None and key in special.rollout
+        path = ("environments", environment, "rollout") if is_special else ("service", "rollout")
+        raise _spot(project, *path, key).problem(problem.message, problem.remedy) from problem
 
 
 def check_monitor(project: Project) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -204,6 +204,39 @@ GATE = Table(
         "extra_checks": Field(kind=Kind.TEXTS, doc="Checks of plug-ins, by name."),
     },
 )
+ROLLOUT_STEPS = Field(
+    kind=Kind.LIST,
+    doc="Rising shares in percent, as [10, 50, 100]; a last one below 100 waits for a promote.",
+    required=True,
+)
+ROLLOUT = Table(
+    doc="How a new version gets its requests. Left out: all at once.",
+    keys={
+        "steps": ROLLOUT_STEPS,
+        "hold_seconds": Field(kind=Kind.NUMBER, doc="How long each step is held. Left out: 60.", minimum=0),
+        "hold_requests": Field(
+            kind=Kind.WHOLE, doc="How many requests the new revision must answer in each step, too.", minimum=0
+        ),
+        "min_requests": Field(kind=Kind.WHOLE, doc="Fewer requests decide nothing. Left out: 20.", minimum=1),
+        "max_error_rate": Field(
+            kind=Kind.NUMBER, doc="The share of requests that it may fail (5xx). Left out: 0.01.", minimum=0
+        ),
+        "max_error_increase": Field(
+            kind=Kind.NUMBER, doc="How much more of its requests it may fail than the stable revision.", minimum=0
+        ),
+        "max_latency_ms": Field(kind=Kind.NUMBER, doc="The highest percentile of its answers' times.", minimum=0),
+        "max_latency_ratio": Field(
+            kind=Kind.NUMBER, doc="That percentile, against the stable revision's: 2 is twice as long.", minimum=1
+        ),
+        "latency_percentile": Field(kind=Kind.WHOLE, doc="50, 90, 95 or 99. Left out: 95.", minimum=0),
+        "sticky_header": _text("The header whose value keeps a caller with its revision. Left out: X-Tidemill-Key."),
+    },
+)
+SPECIAL_ROLLOUT = replace(
+    ROLLOUT,
+    doc="What differs from [service.rollout].",
+    keys={**ROLLOUT.keys, "steps": replace(ROLLOUT_STEPS, required=False)},
+)
 ACCESS = Field(kind=Kind.TEXT, doc="Who may ask for predictions.", choices=("open", "token"))
 SERVICE = Table(
     doc="The service that answers with the model.",
@@ -229,6 +262,7 @@ SERVICE = Table(
             doc="How its page shows the answer.",
             keys={"label": _text("What stands beside it."), "unit": _text("The unit that people read.")},
         ),
+        "rollout": ROLLOUT,
     },
 )
 MONITOR = Table(
@@ -294,7 +328,7 @@ ENVIRONMENTS = Named(
     doc="What differs from [gate] and [service] in one environment.",
     pattern=OBJECT_NAME,
     shape="lower-case letters, digits and hyphens, at most 63",
-    each=Table(doc="One environment.", keys={"access": ACCESS, "gate": GATE}),
+    each=Table(doc="One environment.", keys={"access": ACCESS, "gate": GATE, "rollout": SPECIAL_ROLLOUT}),
 )
 PARAMETERS = Named(
     doc="Values of the pipeline's parameters, in place of the notebook's.",

@@ -105,13 +105,14 @@ def _project(file: Path, value: Mapping[str, Any], spot: Spot) -> Project:
         tuning=_tuning(value["tuning"], spot.at("tuning")) if "tuning" in value else None,
         model=_model(value["model"]) if "model" in value else None,
         gate=_gate(value.get("gate", {}), spot.at("gate")),
-        service=_service(value["service"]) if "service" in value else None,
+        service=_service(value["service"], spot.at("service")) if "service" in value else None,
         monitor=value.get("monitor"),
         environments={
             name: EnvironmentPlan(
                 name=name,
                 access=entry.get("access", ""),
                 gate=_gate(entry.get("gate", {}), spot.at("environments", name, "gate")),
+                rollout=_rollout(entry.get("rollout", {}), spot.at("environments", name, "rollout")),
             )
             for name, entry in value.get("environments", {}).items()
         },
@@ -175,14 +176,27 @@ def _model(value: Mapping[str, Any]) -> ModelPlan:
     return ModelPlan(**{**value, "columns": columns, "prediction": Column(**value.get("prediction", {}))})
 
 
-def _service(value: Mapping[str, Any]) -> ServicePlan:
+def _service(value: Mapping[str, Any], spot: Spot) -> ServicePlan:
     output = value.get("output", {})
-    plain = {key: item for key, item in value.items() if key not in ("form", "output")}
+    plain = {key: item for key, item in value.items() if key not in ("form", "output", "rollout")}
     form = tuple(
         FormField(column=column, **{**entry, **({"example": str(entry["example"])} if "example" in entry else {})})
         for column, entry in value.get("form", {}).items()
     )
-    return ServicePlan(**plain, form=form, output_label=output.get("label", ""), output_unit=output.get("unit", ""))
+    return ServicePlan(
+        **plain,
+        form=form,
+        output_label=output.get("label", ""),
+        output_unit=output.get("unit", ""),
+        rollout=_rollout(value.get("rollout", {}), spot.at("rollout")),
+    )
+
+
+def _rollout(value: Mapping[str, Any], spot: Spot) -> Mapping[str, Any]:
+    for index, step in enumerate(value.get("steps", ())):
+        if not isinstance(step, int) or isinstance(step, bool):
+            raise spot.at("steps", index).problem("should be a whole number of percent", "for example [10, 50, 100]")
+    return value
 
 
 def _trigger(name: str, entry: Mapping[str, Any]) -> TriggerPlan:

@@ -70,7 +70,7 @@ class FormField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePlan:
-    """The service that answers with the model: who may call it, and its page."""
+    """The service that answers with the model: who may call it, its page, and how a new version comes."""
 
     name: str
     environment: str = "production"
@@ -80,15 +80,20 @@ class ServicePlan:
     form: tuple[FormField, ...] = ()
     output_label: str = ""
     output_unit: str = ""
+    rollout: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentPlan:
-    """What differs in one environment: fields of the gate's policy, and who may call a service ("" for no change)."""
+    """What differs in one environment: fields of the gate's policy and of the rollout, and who may call a service.
+
+    An `access` of "" is no change.
+    """
 
     name: str
     gate: Mapping[str, Any] = field(default_factory=dict)
     access: str = ""
+    rollout: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

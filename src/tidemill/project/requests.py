@@ -51,6 +51,7 @@ def rules_of_project(project: Project) -> Rules | None:
 def service_spec_of(project: Project) -> ServiceSpec:
     """The service as the project declares it; units of columns come from `[model.columns]`."""
     from tidemill.serving import Access, Form, FormField, ServiceSpec
+    from tidemill.serving.rollout.plan import plan_from_json
 
     service = _service(project)
     model = project.model
@@ -79,6 +80,7 @@ def service_spec_of(project: Project) -> ServiceSpec:
             output_unit=service.output_unit,
             model_output_unit=model.prediction.unit if model is not None else "",
         ),
+        rollout=plan_from_json({**service.rollout, **(special.rollout if special is not None else {})}),
     )
 
 

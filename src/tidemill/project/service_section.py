@@ -17,6 +17,7 @@ from tidemill.project.requests import service_spec_of
 from tidemill.serving import Access, Form, FormField, ServiceSpec
 from tidemill.serving.apply import apply_service_in
 from tidemill.serving.find import service_in
+from tidemill.serving.rollout.plan import plan_from_json
 
 NAME: Path = ("service", "name")
 ENVIRONMENT: Path = ("service", "environment")
@@ -27,6 +28,7 @@ FORM: Path = ("service", "form")
 OUTPUT_LABEL: Path = ("service", "output", "label")
 OUTPUT_UNIT: Path = ("service", "output", "unit")
 MODEL: Path = ("model", "name")
+ROLLOUT: Path = ("service", "rollout")
 PREDICTION_UNIT: Path = ("model", "prediction", "unit")
 
 
@@ -48,7 +50,10 @@ class ServiceSection:
             identity=NAME,
             desired=_fields(spec, declared),
             actual=None if there is None else _fields(there, {**columns, **_units(there)}),
-            owners={ACCESS: (ACCESS, ("environments", spec.environment, "access"))},
+            owners={
+                path: (path, ("environments", spec.environment, *path[1:]))
+                for path in (ACCESS, *((*ROLLOUT, key) for key in spec.rollout.to_json()))
+            },
         )
 
     def write(self, connection: Connection, site: Site, actor: Actor, target: Target) -> None:
@@ -85,6 +90,7 @@ def _fields(spec: ServiceSpec, units: Mapping[str, str]) -> dict[Path, Any]:
         FORM: [field.column for field in spec.form.fields],
         OUTPUT_LABEL: spec.form.output_label,
         OUTPUT_UNIT: spec.form.output_unit,
+        **{(*ROLLOUT, key): value for key, value in spec.rollout.to_json().items()},
     }
     for field in spec.form.fields:
         for key in ("label", "unit", "example"):
@@ -115,4 +121,5 @@ def _spec(fields: Fields) -> ServiceSpec:
         access=Access(fields[ACCESS]),
         timeout_seconds=float(fields[TIMEOUT]),
         form=form,
+        rollout=plan_from_json({path[-1]: value for path, value in fields.items() if path[:-1] == ROLLOUT}),
     )

@@ -26,6 +26,8 @@ NEEDS_NO_ROOM = frozenset(
         ("POST", "/reviews/{review_id}/reject"),
         ("POST", "/reviews/{review_id}/withdraw"),
         ("POST", "/rollbacks"),
+        ("POST", "/services/{name}/rollback"),
+        ("POST", "/services/{name}/pause"),
         ("POST", "/model-versions/{reference}/retire"),
         ("POST", "/services/{name}/token"),
         ("POST", "/sign-in-codes"),

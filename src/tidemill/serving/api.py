@@ -21,6 +21,9 @@ from tidemill.serving.gateway import Access
 from tidemill.serving.live_document import live_document
 from tidemill.serving.model import Form, FormField, Revision, Service, ServiceSpec
 from tidemill.serving.page import page_file, service_page
+from tidemill.serving.rollout.api import RolloutBody, RolloutView, rollout_routes, rollout_view
+from tidemill.serving.rollout.find import list_rollouts
+from tidemill.serving.rollout.model import Rollout
 from tidemill.serving.source import ModelSource
 from tidemill.serving.tokens import mint_prediction_token
 from tidemill.serving.view import inference_service
@@ -63,6 +66,7 @@ class ServiceBody(BaseModel):
     access: Access = Access.TOKEN
     timeout_seconds: float = 30.0
     form: FormBody = Field(default_factory=FormBody)
+    rollout: RolloutBody = Field(default_factory=RolloutBody)
 
 
 class RevisionView(BaseModel):
@@ -102,6 +106,7 @@ class ServiceView(BaseModel):
     created_at: datetime
     updated_at: datetime
     revisions: list[RevisionView] = Field(default_factory=list)
+    rollout: RolloutView | None = None
 
 
 class ServicePage(BaseModel):
@@ -141,15 +146,14 @@ def routes(site: Site, source: ModelSource) -> APIRouter:
 
     @router.get("/services/{name}")
     def show(name: str, actor: Annotated[Actor, Depends(can_read)]) -> ServiceView:
-        service = get_service(site, actor, name)
-        return _view(service, list_revisions(site, actor, service))
+        return _shown(site, actor, get_service(site, actor, name))
 
     @router.put("/services/{name}")
     def apply(
         name: str, body: ServiceBody, request: Request, actor: Annotated[Actor, Depends(can_write)]
     ) -> ServiceView:
         service = apply_service(site, actor, _spec(name, body), generation=_if_match(request))
-        return _view(service, list_revisions(site, actor, service))
+        return _shown(site, actor, service)
 
     @router.delete("/services/{name}")
     def remove(name: str, actor: Annotated[Actor, Depends(can_write)], force: bool = False) -> dict[str, bool]:
@@ -159,7 +163,8 @@ def routes(site: Site, source: ModelSource) -> APIRouter:
     def status(name: str, request: Request, actor: Annotated[Actor, Depends(can_read)]) -> dict[str, Any]:
         service = get_service(site, actor, name)
         url = str(request.base_url).rstrip("/")
-        return inference_service(service, list_revisions(site, actor, service), site_url=url)
+        rollout = next(iter(list_rollouts(site, actor, service, limit=1)), None)
+        return inference_service(service, list_revisions(site, actor, service), rollout, site_url=url)
 
     @router.post("/services/{name}/token", status_code=201, dependencies=[Depends(tells_secret)])
     def token(
@@ -192,6 +197,7 @@ def routes(site: Site, source: ModelSource) -> APIRouter:
         )
         return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
+    router.include_router(rollout_routes(site))
     return router
 
 
@@ -218,10 +224,16 @@ def _spec(name: str, body: ServiceBody) -> ServiceSpec:
         access=body.access,
         timeout_seconds=body.timeout_seconds,
         form=form,
+        rollout=body.rollout.plan(),
     )
 
 
-def _view(service: Service, revisions: list[Revision]) -> ServiceView:
+def _shown(site: Site, actor: Actor, service: Service) -> ServiceView:
+    rollouts = list_rollouts(site, actor, service, limit=1)
+    return _view(service, list_revisions(site, actor, service), rollouts[0] if rollouts else None)
+
+
+def _view(service: Service, revisions: list[Revision], rollout: Rollout | None = None) -> ServiceView:
     return ServiceView(
         id=service.id,
         name=service.name,
@@ -239,6 +251,7 @@ def _view(service: Service, revisions: list[Revision]) -> ServiceView:
         created_at=service.created_at,
         updated_at=service.updated_at,
         revisions=[_revision_view(each) for each in revisions],
+        rollout=None if rollout is None else rollout_view(rollout),
     )
 
 

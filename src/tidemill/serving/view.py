@@ -6,15 +6,23 @@ from datetime import UTC
 from typing import Any
 
 from tidemill.serving.model import Reason, Revision, RevisionState, Service
+from tidemill.serving.rollout.model import Rollout
 
 API_VERSION, KIND = "serving.kserve.io/v1beta1", "InferenceService"
 
 
-def inference_service(service: Service, revisions: list[Revision], *, site_url: str) -> dict[str, Any]:
-    """The object as KServe's clients read it; `revisions` newest first, `site_url` without a slash at its end."""
+def inference_service(
+    service: Service, revisions: list[Revision], rollout: Rollout | None = None, *, site_url: str
+) -> dict[str, Any]:
+    """The object as KServe's clients read it; `revisions` newest first, `site_url` without a slash at its end.
+
+    `rollout` is the newest one.
+    """
     live = next((each for each in revisions if each.state is RevisionState.LIVE), None)
     url = f"{site_url}{service.path}"
     stamp = _stamp(service)
+    canary = next((each for each in revisions if each.state is RevisionState.CANARY), None)
+    percent = rollout.percent if rollout is not None and canary is not None else 0
     metadata: dict[str, Any] = {
         "name": service.name,
         "namespace": service.namespace,
@@ -29,7 +37,7 @@ def inference_service(service: Service, revisions: list[Revision], *, site_url: 
     status: dict[str, Any] = {
         "observedGeneration": service.observed_generation,
         "conditions": _conditions(service, live, stamp),
-        "components": {"predictor": _predictor(revisions, live, url)},
+        "components": {"predictor": _predictor(revisions, live, url, percent)},
         "modelStatus": _model_status(service, live),
     }
     if live is not None:
@@ -37,7 +45,9 @@ def inference_service(service: Service, revisions: list[Revision], *, site_url: 
         status["address"] = {"url": url}
     if service.deleting:
         metadata["deletionTimestamp"] = stamp
-    predictor = {"model": {"modelFormat": {"name": "tidemill"}, "name": service.spec.model}}
+    predictor: dict[str, Any] = {"model": {"modelFormat": {"name": "tidemill"}, "name": service.spec.model}}
+    if canary is not None:
+        predictor["canaryTrafficPercent"] = percent
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -69,7 +79,7 @@ def _conditions(service: Service, live: Revision | None, stamp: str) -> list[dic
     ]
 
 
-def _predictor(revisions: list[Revision], live: Revision | None, url: str) -> dict[str, Any]:
+def _predictor(revisions: list[Revision], live: Revision | None, url: str, percent: int) -> dict[str, Any]:
     component: dict[str, Any] = {"url": url}
     if revisions:
         service = url.rsplit("/", 1)[-1]
@@ -77,15 +87,27 @@ def _predictor(revisions: list[Revision], live: Revision | None, url: str) -> di
         if live is not None:
             name = revision_name(service, live.number)
             component["latestReadyRevision"] = name
-            # KServe's client reads latestRevision of every entry without a default
-            is_latest = live.id == revisions[0].id
-            component["traffic"] = [{"revisionName": name, "percent": 100, "latestRevision": is_latest}]
+            component["traffic"] = [
+                # KServe's client reads latestRevision of every entry without a default
+                {
+                    "revisionName": revision_name(service, each.number),
+                    "percent": percent if each.state is RevisionState.CANARY else 100 - percent,
+                    "latestRevision": each.id == revisions[0].id,
+                }
+                for each in revisions
+                if each.state in (RevisionState.LIVE, RevisionState.CANARY)
+            ]
     return component
 
 
 def _model_status(service: Service, live: Revision | None) -> dict[str, Any]:
     active = "Loaded" if live is not None else "Pending"
-    target = {Reason.FAILED: "FailedToLoad", Reason.LOADING: "Loading", Reason.SERVING: "Loaded"}
+    target = {
+        Reason.FAILED: "FailedToLoad",
+        Reason.LOADING: "Loading",
+        Reason.ROLLING_OUT: "Loaded",
+        Reason.SERVING: "Loaded",
+    }
     transition = {
         Reason.FAILED: "BlockedByFailedLoad",
         Reason.LOADING: "InProgress",

@@ -61,6 +61,17 @@ def test_services_come_in_pages(client: TestClient) -> None:
         ("GET", "/api/v1/predictions/x", None, 400),
         ("GET", "/api/v1/predictions/01a1fa65-4ea1-73fe-81d5-a148ddf8e929", None, 404),
         ("DELETE", "/api/v1/services/nothing", None, 404),
+        ("GET", "/api/v1/services/nothing/traffic", None, 404),
+        ("GET", "/api/v1/services/nothing/rollouts", None, 404),
+        ("POST", "/api/v1/services/nothing/promote", {}, 404),
+        ("POST", "/api/v1/services/nothing/promote", {"to": "all"}, 400),
+        ("POST", "/api/v1/services/nothing/promote", {"to": 10, "from": 1}, 400),
+        ("POST", "/api/v1/services/nothing/pause", None, 404),
+        ("POST", "/api/v1/services/nothing/rollback", {}, 404),
+        ("PUT", "/api/v1/services/fuel", {"rollout": {"steps": []}}, 400),
+        ("PUT", "/api/v1/services/fuel", {"rollout": {"steps": [50, 10]}}, 400),
+        ("PUT", "/api/v1/services/fuel", {"rollout": {"steps": [10], "sticky_header": "a\r\nb"}}, 400),
+        ("PUT", "/api/v1/services/fuel", {"rollout": {"steps": [10], "step": 1}}, 400),
     ],
 )
 def test_bad_input_is_a_4xx_with_a_message(
@@ -88,6 +99,22 @@ def test_a_viewer_gets_a_prediction_token_and_changes_nothing(platform: Platform
     assert len(made.json()["token"].split(".")) == 3
     assert client.put("/api/v1/services/fuel", json={}, headers=headers).status_code == 403
     assert client.delete("/api/v1/services/fuel", headers=headers).status_code == 403
+
+
+def test_a_plan_for_rollouts_is_kept_and_a_viewer_steers_nothing(platform: Platform, client: TestClient) -> None:
+    made = client.put("/api/v1/services/fuel", json={"rollout": {"steps": [10, 50, 100], "hold_seconds": 5}})
+    assert made.json()["spec"]["rollout"]["steps"] == [10, 50, 100]
+    assert client.get("/api/v1/services/fuel").json()["rollout"] is None
+    assert client.get("/api/v1/services/fuel/rollouts").json() == {"items": []}
+    assert client.get("/api/v1/services/fuel/traffic").json() == {"service": "fuel", "arms": [], "rollout": None}
+    reply = client.post("/api/v1/services/fuel/promote", json={})
+    assert (reply.status_code, reply.json()["message"]) == (409, "no rollout of fuel is under way")
+    owner = authenticate(platform.site, local_token(platform.site))
+    _, secret = create_token(platform.site, owner, person="vera", roles=frozenset({Role.VIEWER}))
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert client.get("/api/v1/services/fuel/traffic", headers=headers).status_code == 200
+    for verb in ("promote", "pause", "resume", "rollback"):
+        assert client.post(f"/api/v1/services/fuel/{verb}", json={}, headers=headers).status_code == 403
 
 
 def test_a_page_needs_a_live_revision_and_its_files_are_open(client: TestClient) -> None:

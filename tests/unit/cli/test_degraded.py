@@ -26,6 +26,7 @@ def _service(reason: str, *, ready: bool = True) -> dict[str, Any]:
         "path": "/serving/default/fuel",
         "updated_at": "2030-01-01T00:00:00Z",
         "revisions": [],
+        "rollout": None,
     }
 
 

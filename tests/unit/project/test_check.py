@@ -185,3 +185,28 @@ def test_the_example_fits_its_notebook() -> None:
     assert {"load", "clean", "features", "train", "evaluate"} <= set(source.notebook.source_map)
     assert load_source(project).pipeline.digest == source.pipeline.digest
     check_pipeline(project, load_pipeline(source.notebook.yaml, place="again"))
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("[service]\nname = 's'\nrollout.steps = [50, 10]\n", "service.rollout.steps"),
+        ("[service]\nname = 's'\nrollout.steps = []\n", "service.rollout.steps"),
+        (
+            "[service]\nname = 's'\n[service.rollout]\nsteps = [10]\nsticky_header = 'a b'\n",
+            "service.rollout.sticky_header",
+        ),
+        (
+            "[service]\nname = 's'\n[service.rollout]\nsteps = [10]\nmax_error_rate = 2\n",
+            "service.rollout.max_error_rate",
+        ),
+        (
+            "[service]\nname = 's'\n[environments.production.rollout]\nlatency_percentile = 42\n",
+            "environments.production.rollout.latency_percentile",
+        ),
+    ],
+)
+def test_a_rollout_that_makes_no_sense_is_refused_where_it_stands(folder: Path, text: str, field: str) -> None:
+    problem = refused(folder, text)
+    assert field in str(problem.place)
+    assert ":" in str(problem.place)

@@ -24,6 +24,7 @@ from tidemill.project.model import ApplyRequest, Generation
 from tidemill.project.origin import Origin
 from tidemill.project.plan import plan_project
 from tidemill.serving import Access, ServiceSpec, apply_service, delete_service, get_service
+from tidemill.serving.rollout import RolloutPlan
 
 TEXT = """
 [project]
@@ -187,6 +188,24 @@ def test_a_service_that_the_file_names_no_more_is_released_and_stays(
     assert get_service(site, people.viewer, "fuel").spec.form.title == "Fuel"
     assert get_service(site, people.viewer, "petrol").spec.form.title == "Fuel"
     assert planned(site, people.viewer, renamed, base=2).released == ()
+
+
+def test_a_rollout_is_declared_and_an_environment_may_differ(site: Site, people: People, first: Generation) -> None:
+    text = TEXT + "[service.rollout]\nsteps = [10, 50, 100]\nhold_seconds = 5\n"
+    applied(site, people.author, document(text), base=1)
+    spec = get_service(site, people.viewer, "fuel").spec
+    assert spec.rollout == RolloutPlan(steps=(10, 50, 100), hold_seconds=5.0)
+    special = document(text + "[environments.production.rollout]\nsteps = [1, 100]\n")
+    assert fields(planned(site, people.viewer, special, base=2)) == {
+        "service.rollout.steps": ([10, 50, 100], [1, 100]),
+        "environments.production.rollout.steps": (None, [1, 100]),
+    }
+    applied(site, people.author, special, base=2)
+    spec = get_service(site, people.viewer, "fuel").spec
+    assert spec.rollout == RolloutPlan(steps=(1, 100), hold_seconds=5.0)
+    assert planned(site, people.viewer, special, base=3).changes == ()
+    applied(site, people.author, document(), base=3)
+    assert get_service(site, people.viewer, "fuel").spec.rollout == RolloutPlan()
 
 
 def test_the_access_of_an_environment_decides_in_place_of_the_service_s(

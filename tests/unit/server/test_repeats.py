@@ -21,6 +21,7 @@ from tests.unit.gate.candidates import add_version, open_for
 from tests.unit.gate.project_runs import project_runs_on
 from tests.unit.monitoring.traffic import an_alert, open_stage
 from tests.unit.server.test_app import _all_routes
+from tests.unit.serving.test_reconcile import Bench
 
 from tidemill.access import local_token
 from tidemill.base import repeats
@@ -54,6 +55,8 @@ from tidemill.server import idempotency, store
 from tidemill.server.app import create_app
 from tidemill.server.store import answer_rows
 from tidemill.serving import ServiceSpec, apply_service, delete_service
+from tidemill.serving.rollout import RolloutPlan
+from tidemill.serving.rollout.steer import pause, promote, resume, roll_back
 from tidemill.tuning import Direction, TuningRequest, advance_tuning, cancel_tuning, parse_space, start_tuning
 
 OFF = set(filter(None, os.environ.get("SERVER_GUARDS_OFF", "").split(",")))
@@ -173,6 +176,38 @@ def _roll_back(site: Site, people: People) -> Verb:
     return lambda: rollback(site, people.owner, environment="production", service="fuel").model_version_id
 
 
+def _roll_back_service(site: Site, people: People) -> Verb:
+    apply_service(site, people.author, ServiceSpec(name="fuel", model="fuel"))
+    for _ in range(3):
+        _approve(site, people)()
+    return lambda: roll_back(site, people.owner, "fuel").model_version_id
+
+
+def _rolling_out(site: Site, people: People) -> None:
+    plan = RolloutPlan(steps=(10, 50, 100))
+    apply_service(site, people.author, ServiceSpec(name="fuel", rollout=plan))
+    bench = Bench(site, people)
+    for version in ("v1", "v2"):
+        bench.source.live["fuel"] = version
+        bench.turn()
+
+
+def _promote(site: Site, people: People) -> Verb:
+    _rolling_out(site, people)
+    return lambda: getattr(promote(site, people.owner, "fuel"), "percent", None)
+
+
+def _pause(site: Site, people: People) -> Verb:
+    _rolling_out(site, people)
+    return lambda: pause(site, people.owner, "fuel").paused
+
+
+def _resume_rollout(site: Site, people: People) -> Verb:
+    _rolling_out(site, people)
+    pause(site, people.owner, "fuel")
+    return lambda: resume(site, people.owner, "fuel").paused
+
+
 def _retire(site: Site, people: People) -> Verb:
     version = add_version(site, people.author)
     return lambda: retire_version(site, people.owner, version.id).state
@@ -234,6 +269,10 @@ REPEATED: dict[str, Callable[[Site, People], Verb]] = {
     "POST /model-versions/{reference}/retire": _retire,
     "PUT /services/{name}": _apply,
     "DELETE /services/{name}": _delete,
+    "POST /services/{name}/promote": _promote,
+    "POST /services/{name}/pause": _pause,
+    "POST /services/{name}/resume": _resume_rollout,
+    "POST /services/{name}/rollback": _roll_back_service,
     "PUT /projects/{name}": _apply_project,
     "POST /services/{name}/truth": _deliver_truth,
     "POST /alerts/{alert_id}/acknowledge": _acknowledge,

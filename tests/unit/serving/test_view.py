@@ -7,6 +7,8 @@ from dataclasses import replace
 from tests.unit.serving.test_page import NOW, SERVICE
 
 from tidemill.serving import Reason, Revision, RevisionState
+from tidemill.serving.rollout.model import Rollout, RolloutState, Watched
+from tidemill.serving.rollout.plan import RolloutPlan
 from tidemill.serving.view import inference_service
 
 
@@ -24,6 +26,33 @@ def revision(number: int, state: RevisionState) -> Revision:
         created_at=NOW,
         changed_at=NOW,
         generation=1,
+    )
+
+
+def rollout(percent: int) -> Rollout:
+    return Rollout(
+        id="o",
+        namespace_id="n",
+        service_id="s",
+        pointer_generation=2,
+        model_version_id="v2",
+        revision_id="r2",
+        revision=2,
+        from_version_id="v1",
+        from_revision_id="r1",
+        from_revision=1,
+        plan=RolloutPlan(steps=(10, 100)),
+        state=RolloutState.HOLDING,
+        percent=percent,
+        paused=False,
+        reason="",
+        watched=Watched(),
+        held_since=NOW,
+        created_by="ada",
+        created_at=NOW,
+        changed_by="serving",
+        changed_at=NOW,
+        generation=3,
     )
 
 
@@ -64,3 +93,19 @@ def test_while_a_newer_revision_loads_traffic_names_the_older_one() -> None:
     assert predictor["latestCreatedRevision"] == "fuel-predictor-00002"
     assert predictor["latestReadyRevision"] == "fuel-predictor-00001"
     assert predictor["traffic"][0]["latestRevision"] is False
+
+
+def test_in_a_rollout_both_revisions_and_the_share_are_named_as_kserve_does() -> None:
+    rolling = replace(SERVICE, reason=Reason.ROLLING_OUT)
+    revisions = [revision(2, RevisionState.CANARY), revision(1, RevisionState.LIVE)]
+    found = inference_service(rolling, revisions, rollout(percent=10), site_url="http://h")
+    assert found["spec"]["predictor"]["canaryTrafficPercent"] == 10
+    predictor = found["status"]["components"]["predictor"]
+    assert [(each["revisionName"], each["percent"], each["latestRevision"]) for each in predictor["traffic"]] == [
+        ("fuel-predictor-00002", 10, True),
+        ("fuel-predictor-00001", 90, False),
+    ]
+    ended = [revision(2, RevisionState.STOPPED), revision(1, RevisionState.LIVE)]
+    found = inference_service(SERVICE, ended, rollout(percent=10), site_url="http://h")
+    assert "canaryTrafficPercent" not in found["spec"]["predictor"]
+    assert found["status"]["components"]["predictor"]["traffic"][0]["percent"] == 100

@@ -175,6 +175,9 @@ class Driver:
         if not self._take_stable(way):
             return
         self._watch(way)
+        message = f"revision {way.stable.number} ({way.stable.model_label}) answers"
+        ready = self._routing.is_serving(way.service)
+        observe(self._site, way.service, ready=ready, reason=Reason.SERVING, message=message)
         self._source.take_back(way.service, way.rollout.from_version_id, way.wanted.generation)
 
     def _take_stable(self, way: Way) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,16 @@ LONGEST_HOLD_SECONDS = 30 * 86_400.0
 PERCENTILES = (50, 90, 95, 99)
 HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 RESERVED_HEADERS = ("host", "authorization", "content-length", "content-type", "transfer-encoding", "x-request-id")
+
+
+KINDS: Mapping[str, Callable[[Any], Any]] = {
+    "steps": tuple,
+    "hold_seconds": float,
+    "max_error_rate": float,
+    "max_error_increase": float,
+    "max_latency_ms": float,
+    "max_latency_ratio": float,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +62,11 @@ class RolloutPlan:
 
 
 def plan_from_json(stored: Mapping[str, Any]) -> RolloutPlan:
-    """A plan as it was stored."""
-    return RolloutPlan(**{**stored, "steps": tuple(stored["steps"])}) if stored else RolloutPlan()
+    """A plan as it was stored, or as somebody wrote it; what is not there is as usual."""
+    given: dict[str, Any] = {
+        key: value if value is None else KINDS.get(key, lambda each: each)(value) for key, value in stored.items()
+    }
+    return RolloutPlan(**given)
 
 
 def check_plan(plan: RolloutPlan, *, place: str = "rollout") -> None:
