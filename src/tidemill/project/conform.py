@@ -9,7 +9,8 @@ from typing import Any
 
 from tidemill.pipelines.documents import Spot
 from tidemill.pipelines.schema import kind_of, nearest
-from tidemill.project.keys import FILE, Field, Kind, Named, Node, Table
+from tidemill.project.key_kinds import Field, Kind, Named, Node, Table
+from tidemill.project.keys import FILE
 
 
 def conform(value: Any, node: Node, spot: Spot) -> Any:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from tidemill.base.canonical import digest_json
-from tidemill.project.keys import FILE, Field, Named, Node
+from tidemill.project.key_kinds import Field, Named, Node
+from tidemill.project.keys import FILE
 
 DOCUMENT_SCHEMA_VERSION = 1
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.project.keys import FILE, Field, Kind, Named, Node, Table
+from tidemill.project.key_kinds import Field, Kind, Named, Node, Table
+from tidemill.project.keys import FILE
 
 TYPES: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": "string"},

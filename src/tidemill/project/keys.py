@@ -3,84 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TypeAlias
 
-NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
-OBJECT_NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-OUTPUT = r"[^.\s]+\.[^\s]+"
-OUTPUTS = r"[^.\s]+\.[^\s]+( \+ [^.\s]+\.[^\s]+)*"
-
-
-class Kind(StrEnum):
-    """What a value is."""
-
-    TEXT = "text"
-    TEXTS = "a list of texts"
-    TEXT_OR_TEXTS = "a text, or a list of texts"
-    WHOLE = "a whole number"
-    NUMBER = "a number"
-    BOOLEAN = "true or false"
-    LIST = "a list"
-    ANY = "any value"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """One key; `pattern` is for each text in it, `minimum` for a number, `choices` are the only values."""
-
-    kind: Kind
-    doc: str
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    pattern: str = ""
-    shape: str = ""
-    minimum: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table with known keys."""
-
-    doc: str
-    keys: Mapping[str, Node]
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A table whose keys are names that the user gives, all alike; `ordered` when their order means something."""
-
-    doc: str
-    each: Node
-    pattern: str = ""
-    shape: str = ""
-    required: bool = False
-    ordered: bool = False
-
-
-Node: TypeAlias = Field | Table | Named
-
-
-def _text(doc: str, *, required: bool = False) -> Field:
-    return Field(kind=Kind.TEXT, doc=doc, required=required)
-
-
-def _output(doc: str, *, required: bool = False) -> Field:
-    return Field(kind=Kind.TEXT, doc=doc, required=required, pattern=OUTPUT, shape="task.output")
-
-
-def _outputs(doc: str) -> Field:
-    return Field(
-        kind=Kind.TEXT_OR_TEXTS, doc=doc, pattern=OUTPUTS, shape="task.output, or task.a + task.b side by side"
-    )
-
-
-def _name(doc: str, *, required: bool = False) -> Field:
-    shape = "lower-case letters, digits and hyphens, at most 63"
-    return Field(kind=Kind.TEXT, doc=doc, required=required, pattern=OBJECT_NAME, shape=shape)
-
+from tidemill.project.key_kinds import NAME, OBJECT_NAME, OUTPUT, Field, Kind, Named, Node, Table
+from tidemill.project.key_kinds import name as _name
+from tidemill.project.key_kinds import output as _output
+from tidemill.project.key_kinds import outputs as _outputs
+from tidemill.project.key_kinds import text as _text
+from tidemill.project.rollout_keys import ROLLOUT, SPECIAL_ROLLOUT
 
 PROJECT = Table(
     doc="What the project is.",
@@ -203,39 +132,6 @@ GATE = Table(
         ),
         "extra_checks": Field(kind=Kind.TEXTS, doc="Checks of plug-ins, by name."),
     },
-)
-ROLLOUT_STEPS = Field(
-    kind=Kind.LIST,
-    doc="Rising shares in percent, as [10, 50, 100]; a last one below 100 waits for a promote.",
-    required=True,
-)
-ROLLOUT = Table(
-    doc="How a new version gets its requests. Left out: all at once.",
-    keys={
-        "steps": ROLLOUT_STEPS,
-        "hold_seconds": Field(kind=Kind.NUMBER, doc="How long each step is held. Left out: 60.", minimum=0),
-        "hold_requests": Field(
-            kind=Kind.WHOLE, doc="How many requests the new revision must answer in each step, too.", minimum=0
-        ),
-        "min_requests": Field(kind=Kind.WHOLE, doc="Fewer requests decide nothing. Left out: 20.", minimum=1),
-        "max_error_rate": Field(
-            kind=Kind.NUMBER, doc="The share of requests that it may fail (5xx). Left out: 0.01.", minimum=0
-        ),
-        "max_error_increase": Field(
-            kind=Kind.NUMBER, doc="How much more of its requests it may fail than the stable revision.", minimum=0
-        ),
-        "max_latency_ms": Field(kind=Kind.NUMBER, doc="The highest percentile of its answers' times.", minimum=0),
-        "max_latency_ratio": Field(
-            kind=Kind.NUMBER, doc="That percentile, against the stable revision's: 2 is twice as long.", minimum=1
-        ),
-        "latency_percentile": Field(kind=Kind.WHOLE, doc="50, 90, 95 or 99. Left out: 95.", minimum=0),
-        "sticky_header": _text("The header whose value keeps a caller with its revision. Left out: X-Tidemill-Key."),
-    },
-)
-SPECIAL_ROLLOUT = replace(
-    ROLLOUT,
-    doc="What differs from [service.rollout].",
-    keys={**ROLLOUT.keys, "steps": replace(ROLLOUT_STEPS, required=False)},
 )
 ACCESS = Field(kind=Kind.TEXT, doc="Who may ask for predictions.", choices=("open", "token"))
 SERVICE = Table(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidemill.project.keys import FILE, Field, Kind, Named, Node, Table
+from tidemill.project.key_kinds import Field, Kind, Named, Node, Table
+from tidemill.project.keys import FILE
 
 
 def project_reference() -> str:

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 
 from tidemill.base.errors import InvalidInput, NotFound, TooLarge
 from tidemill.project import find_project, load_project, project_reference, project_schema
-from tidemill.project.keys import FILE, Field, Named, Node, Table
+from tidemill.project.key_kinds import Field, Named, Node, Table
+from tidemill.project.keys import FILE
 
 FUEL = Path(__file__).parents[3] / "examples" / "fuel" / "tidemill.toml"
 SMALL = '[project]\nname = "small"\nnotebook = "small.ipynb"\n'
