@@ -214,7 +214,7 @@ def _print_firings(firings: list[dict[str, Any]]) -> None:
 
 
 def _cause(firing: dict[str, Any]) -> str:
-    cause = firing["cause"]
+    cause = {**firing["cause"], "commit": str(firing["cause"].get("commit", ""))[:12]}
     told = next((str(cause[name]) for name in ("time", "alert", "commit", "note", "path", "by") if cause.get(name)), "")
     return shortened(told if firing["kind"] in ("cron", "interval") else f"{firing['kind']} {told}".strip(), 26)
 
