@@ -73,6 +73,12 @@ class TooLarge(TidemillError):
     code, http_status, exit_status = "too_large", 413, 2
 
 
+class TooManyRequests(TidemillError):
+    """More requests than one person may send in a while."""
+
+    code, http_status, exit_status = "too_many_requests", 429, 6
+
+
 class RunFailed(TidemillError):
     """A run or a program of the user ended in failure."""
 
@@ -101,6 +107,7 @@ _BY_CODE: dict[str, type[TidemillError]] = {
         Conflict,
         StillAtWork,
         TooLarge,
+        TooManyRequests,
         RunFailed,
         Unavailable,
         StorageFull,

@@ -1,4 +1,4 @@
-"""`tidemill service monitor` and `truth`: how a service is over time, and what its predictions should have been."""
+"""`tidemill service monitor`, `truth` and `feedback`: how a service is, and what its predictions should have been."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tidemill.base.errors import InvalidInput
 from tidemill.cli.context import JsonOption, context_of
 from tidemill.cli.output import ago, note, print_json, print_table, say, wrapped
 
@@ -21,6 +22,7 @@ def add_verbs(service: typer.Typer) -> None:
     """Add the verbs to the noun `service`."""
     service.command()(monitor)
     service.command()(truth)
+    service.command()(feedback)
 
 
 def monitor(
@@ -94,6 +96,58 @@ def truth(
         note(f"unknown: {unknown}")
     for each in total["corrections"][:MOST_NAMED]:
         note(f"corrected: {each['name']} was {each['was']}, is {each['now']}")
+
+
+def feedback(
+    command: typer.Context,
+    name: Annotated[str, typer.Argument(help="The name of a service.")],
+    prediction: Annotated[str | None, typer.Option(help="The id of a prediction to say something of.")] = None,
+    rating: Annotated[int | None, typer.Option(help="From 1, useless, to 5, right.", min=1, max=5)] = None,
+    comment: Annotated[str, typer.Option(help="What you think.")] = "",
+    value: Annotated[str | None, typer.Option(help="What it should have been, in the model's own unit.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List what people say of predictions, or say something yourself.
+
+    Examples: tidemill service feedback fuel; tidemill service feedback fuel --rating 2 --comment "too low"
+    --prediction 01a1fa7d-6ac7-7000-930b-b2df75070a36
+    """
+    connection = context_of(command).connection
+    if prediction is not None:
+        from tidemill.monitoring.truth.read_file import scalar_of
+
+        body = {"prediction_id": prediction, "rating": rating, "comment": comment}
+        told = {**body, "value": None if value is None else scalar_of(value)}
+        made = connection.post(f"/services/{name}/feedback", told)
+        print_json(made) if as_json else say(f"kept with prediction {made['prediction_id']}")
+        return
+    if rating is not None or comment or value is not None:
+        raise InvalidInput("says of no prediction", place="--prediction", remedy="take its id from the answer")
+    found = connection.pages(f"/services/{name}/feedback", limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    _print_feedback(name, found)
+
+
+def _print_feedback(name: str, found: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            each["prediction_id"][-12:],
+            "-" if each["rating"] is None else each["rating"],
+            "-" if each["value"] is None else each["value"],
+            " ".join(each["comment"].split())[:60],
+            each["created_by"],
+            ago(each["created_at"]),
+        )
+        for each in found
+    ]
+    print_table(
+        ["PREDICTION", "RATING", "VALUE", "COMMENT", "BY", "WHEN"],
+        rows,
+        empty=f"Nobody said anything yet: tidemill service page {name}",
+    )
 
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

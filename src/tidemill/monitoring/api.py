@@ -14,6 +14,7 @@ from tidemill.access.guard import can_read
 from tidemill.base.site import Site
 from tidemill.monitoring import service_api
 from tidemill.monitoring.alerts import api as alerts_api
+from tidemill.monitoring.feedback import api as feedback_api
 from tidemill.monitoring.lineage import trace_prediction
 from tidemill.monitoring.model import Prediction
 from tidemill.monitoring.predictions import find_prediction, list_predictions
@@ -72,7 +73,7 @@ def routes(site: Site) -> APIRouter:
         items = [_view(each) for each in found[:page_size]]
         return PredictionPage(items=items, next_page_token=items[-1].id if len(found) > page_size else None)
 
-    for room in (service_api, truth_api, alerts_api):
+    for room in (service_api, truth_api, alerts_api, feedback_api):
         router.include_router(room.routes(site))
     return router
 

@@ -141,8 +141,15 @@ class WindowView(BaseModel):
     computed_at: datetime
 
 
+class FeedbackCounts(BaseModel):
+    """How much people said, and how often each rating from 1 to 5 was given."""
+
+    count: int
+    ratings: dict[str, int]
+
+
 class MonitoringView(BaseModel):
-    """How a service is: its rules, its windows newest first, the alerts that go on, and counts of ground truth."""
+    """How a service is: its rules, its windows newest first, the alerts that go on; counts of truth and feedback."""
 
     service: str
     environment: str
@@ -150,6 +157,7 @@ class MonitoringView(BaseModel):
     windows: list[WindowView]
     alerts: list[AlertView]
     truth: dict[str, int]
+    feedback: FeedbackCounts
     computed_at: datetime | None
     problem: str
     next_page_token: str | None
@@ -176,6 +184,10 @@ def routes(site: Site) -> APIRouter:
             windows=[window_view(each) for each in shown],
             alerts=[AlertView.model_validate(each) for each in found.alerts],
             truth=found.truth,
+            feedback=FeedbackCounts(
+                count=sum(found.ratings.values()),
+                ratings={str(rating): count for rating, count in found.ratings.items() if rating is not None},
+            ),
             computed_at=found.computed_at,
             problem=found.problem,
             next_page_token=_token(shown) if len(found.windows) > page_size else None,

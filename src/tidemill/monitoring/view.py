@@ -11,6 +11,7 @@ from tidemill.base.errors import NotFound
 from tidemill.base.site import Site
 from tidemill.monitoring.alerts import Alert
 from tidemill.monitoring.alerts import store as alert_store
+from tidemill.monitoring.feedback import store as feedback_store
 from tidemill.monitoring.rules import Rules, rules_of
 from tidemill.monitoring.truth import store as truth_store
 from tidemill.monitoring.windows import Window, store
@@ -21,7 +22,8 @@ from tidemill.serving import get_service
 class Monitoring:
     """What is watched of a service and how it is: its windows newest first, the alerts that go on.
 
-    `truth` counts the `rows` that have one, `corrections` of them, and `unknown` names that were sent.
+    `truth` counts the `rows` that have one, `corrections` of them, and `unknown` names that were sent; `ratings` how
+    often each rating was given, with None for feedback without one.
     `problem` says why they could not be computed last, "" when they could; `computed_at` is None before the first time.
     """
 
@@ -31,6 +33,7 @@ class Monitoring:
     windows: tuple[Window, ...]
     alerts: tuple[Alert, ...]
     truth: dict[str, int]
+    ratings: dict[int | None, int]
     computed_at: datetime | None
     problem: str
 
@@ -52,6 +55,7 @@ def get_monitoring(
                 **truth_store.count_truths(connection, actor.namespace_id, service.id),
                 "unknown": truth_store.count_unknown(connection, actor.namespace_id, service.id),
             },
+            ratings=feedback_store.ratings_of(connection, actor.namespace_id, service.id),
             computed_at=None if progress is None else progress.computed_at,
             problem="" if progress is None else progress.problem,
         )

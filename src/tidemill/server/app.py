@@ -183,6 +183,6 @@ def _handle_errors(app: FastAPI) -> None:
 
 def _refusal(problem: TidemillError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if problem.http_status == 401 else None
-    if problem.http_status == 503:
+    if problem.http_status in (429, 503):
         headers = {"Retry-After": "1"}
     return JSONResponse(problem.to_json(), status_code=problem.http_status, headers=headers)

@@ -45,6 +45,7 @@ from tidemill.gate import (
 )
 from tidemill.monitoring.alerts import Alert, acknowledge_alert, silence_alert
 from tidemill.monitoring.alerts import store as alert_store
+from tidemill.monitoring.feedback import FeedbackRequest, leave_feedback
 from tidemill.monitoring.truth import TruthItem
 from tidemill.monitoring.truth.deliver import deliver_truth
 from tidemill.platform import Platform
@@ -238,6 +239,12 @@ def _alert(site: Site, people: People) -> Alert:
     return alert
 
 
+def _leave_feedback(site: Site, people: People) -> Verb:
+    apply_service(site, people.author, ServiceSpec(name="fuel", model="fuel"))
+    request = FeedbackRequest(prediction_id="p", rating=4)
+    return lambda: leave_feedback(site, people.viewer, "fuel", request, match=lambda *_: [[("p", 0)]]).id
+
+
 def _acknowledge(site: Site, people: People) -> Verb:
     alert = _alert(site, people)
     return lambda: acknowledge_alert(site, people.owner, alert.id).acknowledged_by
@@ -275,6 +282,7 @@ REPEATED: dict[str, Callable[[Site, People], Verb]] = {
     "POST /services/{name}/rollback": _roll_back_service,
     "PUT /projects/{name}": _apply_project,
     "POST /services/{name}/truth": _deliver_truth,
+    "POST /services/{name}/feedback": _leave_feedback,
     "POST /alerts/{alert_id}/acknowledge": _acknowledge,
     "POST /alerts/{alert_id}/silence": _silence,
 }

@@ -64,13 +64,17 @@ class Elements(HTMLParser):
     def all(self, tag: str) -> list[dict[str, Any]]:
         return [attributes for name, attributes in self.found if name == tag]
 
+    def asked(self) -> list[dict[str, Any]]:
+        """What is asked for as input of the model."""
+        return [each for each in self.all("input") if "data-kind" in each]
+
 
 def page(form: Form = FORM, **more: Any) -> Elements:
     return Elements(service_page(SERVICE, SIGNATURE, form, assets="/assets/serving", **more))
 
 
 def test_every_input_of_the_signature_is_asked_for_in_the_units_of_the_form() -> None:
-    weight, origin, new = page().all("input")
+    weight, origin, new = page().asked()
     assert weight["name"] == "wght"
     assert float(weight["data-factor"]) == pytest.approx(2.2046226)
     assert (weight["data-kind"], weight["value"]) == ("integer", '9"00')
@@ -79,7 +83,7 @@ def test_every_input_of_the_signature_is_asked_for_in_the_units_of_the_form() ->
 
 
 def test_the_answer_is_turned_into_the_unit_that_people_read() -> None:
-    (form,) = page(token="the-token").all("form")
+    (form, _) = page(token="the-token").all("form")
     assert form["data-url"] == "/serving/default/fuel/v1/models/fuel:predict"
     assert (form["data-inverse"], form["data-unit"]) == ("1", "l/100km")
     assert float(form["data-factor"]) == pytest.approx(235.2145833)
@@ -105,9 +109,9 @@ def test_what_people_wrote_is_text_and_never_markup() -> None:
 def test_the_columns_of_an_array_model_are_asked_for_one_by_one() -> None:
     signature = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [-1, 3]}], "outputs": []}
     text = service_page(SERVICE, signature, Form(), assets="/a")
-    assert [each["name"] for each in Elements(text).all("input")] == ["x0", "x1", "x2"]
+    assert [each["name"] for each in Elements(text).asked()] == ["x0", "x1", "x2"]
     text = service_page(SERVICE, signature, Form(), assets="/a", columns=("a", "b", "c"))
-    assert [each["name"] for each in Elements(text).all("input")] == ["a", "b", "c"]
+    assert [each["name"] for each in Elements(text).asked()] == ["a", "b", "c"]
 
 
 def test_only_the_files_of_the_page_are_given_out() -> None:
@@ -138,3 +142,12 @@ def test_what_is_wrong_can_be_read_in_both_themes(theme: int, paper: str) -> Non
     assert found is not None
     lighter, darker = sorted((_luminance(found[theme]), _luminance(paper)), reverse=True)
     assert (lighter + 0.05) / (darker + 0.05) >= 4.5, "WCAG AA"
+
+
+def test_below_the_answer_people_say_what_they_think_of_it() -> None:
+    found = page()
+    (_, feedback) = found.all("form")
+    assert (feedback["id"], feedback["data-url"]) == ("feedback", "/api/v1/services/fuel/feedback")
+    assert "hidden" in feedback
+    assert [each["value"] for each in found.all("input") if each.get("name") == "rating"] == list("12345")
+    assert [each["maxlength"] for each in found.all("textarea")] == ["2000"]

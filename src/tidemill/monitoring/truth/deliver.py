@@ -56,7 +56,7 @@ def deliver_truth(
         return _delivery(site, actor, known)
     _check(items)
     search = _search(site, actor, service, items, source or RegistrySource(site))
-    found = _matched(site, search, items, match)
+    found = found_by(site, search, items, match)
     with site.database.write() as connection:
         return _keep(connection, site, actor, service, list(zip(items, found, strict=True)))
 
@@ -79,25 +79,10 @@ def _check(items: Sequence[TruthItem]) -> None:
             raise InvalidInput("has no time zone", place=f"{place}.time", remedy="write 2026-01-31T12:00:00Z")
 
 
-def _search(site: Site, actor: Actor, service: Service, items: Sequence[TruthItem], source: ModelSource) -> Search:
-    layouts: dict[str, Any] = {}
-    key = ""
-    if any(each.key for each in items):
-        with site.database.read() as connection:
-            key = rules_of(connection, actor.namespace_id, service.name).key
-        if not key:
-            raise InvalidInput(
-                f"the service {service.name} has no key column",
-                place="items",
-                remedy='add key = "COLUMN" to [monitor] and apply, or name predictions by their ids',
-            )
-        for revision in list_revisions(site, actor, service):
-            document = reference_of(site, source, service, revision).document
-            if document is not None:
-                layouts[revision.model_version_id] = {
-                    "signature": document["signature"],
-                    "columns": document["columns"],
-                }
+def search_of(
+    site: Site, service: Service, *, key: str = "", layouts: Mapping[str, Mapping[str, Any]] | None = None
+) -> Search:
+    """A search of the log of a service; `layouts` are needed for a key."""
     return Search(
         service_id=service.id,
         namespace_id=service.namespace_id,
@@ -105,11 +90,30 @@ def _search(site: Site, actor: Actor, service: Service, items: Sequence[TruthIte
         service=service.name,
         now=site.clock.now(),
         key=key,
-        layouts=layouts,
+        layouts=layouts or {},
     )
 
 
-def _matched(site: Site, search: Search, items: Sequence[TruthItem], match: Match) -> list[Found]:
+def _search(site: Site, actor: Actor, service: Service, items: Sequence[TruthItem], source: ModelSource) -> Search:
+    if not any(each.key for each in items):
+        return search_of(site, service)
+    with site.database.read() as connection:
+        key = rules_of(connection, actor.namespace_id, service.name).key
+    if not key:
+        raise InvalidInput(
+            f"the service {service.name} has no key column",
+            place="items",
+            remedy='add key = "COLUMN" to [monitor] and apply, or name predictions by their ids',
+        )
+    layouts = {}
+    for revision in list_revisions(site, actor, service):
+        document = reference_of(site, source, service, revision).document
+        if document is not None:
+            layouts[revision.model_version_id] = {name: document[name] for name in ("signature", "columns")}
+    return search_of(site, service, key=key, layouts=layouts)
+
+
+def found_by(site: Site, search: Search, items: Sequence[TruthItem], match: Match) -> list[Found]:
     """What the log says; for predictions of a moment ago it is asked again, as predictors hold them back a little."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:

@@ -36,7 +36,7 @@ def read_truth_file(path: Path, *, value: str, key: str = "") -> Iterator[dict[s
     for number, row in enumerate(rows, 2):
         if _is_empty(row[value]):
             continue
-        item = {field: _name(row[named]), "value": _scalar(row[value])}
+        item = {field: _name(row[named]), "value": scalar_of(row[value])}
         if row_column is not None:
             item["row"] = _whole(row[row_column], f"{path}:{number}: {row_column}")
         if field == "key" and TIME_COLUMN in names and not _is_empty(row[TIME_COLUMN]):
@@ -72,7 +72,8 @@ def _name(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _scalar(value: Any) -> Any:
+def scalar_of(value: Any) -> Any:
+    """A value as it was meant: a number or a truth value where the text is one."""
     if isinstance(value, bool | int | float):
         return value
     text = str(value).strip()

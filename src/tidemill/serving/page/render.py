@@ -11,6 +11,8 @@ from tidemill.serving.model import Form, FormField, Reason, Service
 from tidemill.serving.units import SAME, conversion
 
 FILES = {"service.js": "text/javascript", "service.css": "text/css"}
+FEEDBACK = "/api/v1/services"
+RATINGS = {1: "useless", 2: "far off", 3: "so-so", 4: "close", 5: "right"}
 _INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 
 
@@ -35,6 +37,16 @@ _PAGE = """<!doctype html>
 <p id="trace" hidden>Prediction id: <code id="id"></code></p>
 <p id="problem" role="alert" hidden></p>
 </section>
+<form id="feedback" data-url="{feedback_url}" hidden>
+<fieldset>
+<legend>Was this right?</legend>
+{ratings}
+</fieldset>
+<label>It should have been <input type="text" name="value" maxlength="200"><span class="unit">{unit}</span></label>
+<label class="wide">What else? <textarea name="comment" rows="3" maxlength="2000"></textarea></label>
+<button type="submit">Send</button>
+<p id="thanks" role="status" hidden>Thank you, it is kept with the prediction.</p>
+</form>
 </main>
 </body>
 </html>
@@ -70,6 +82,8 @@ def service_page(
         token=escape(token),
         numbers=f'data-factor="{back.factor!r}" data-offset="{back.offset!r}" data-inverse="{int(back.inverse)}"',
         unit=escape(form.output_unit or form.model_output_unit),
+        feedback_url=escape(f"{FEEDBACK}/{service.name}/feedback"),
+        ratings="\n".join(_rating(number) for number in RATINGS),
         fields=fields,
         label=escape(form.output_label or "Prediction"),
     )
@@ -80,6 +94,10 @@ def page_file(name: str) -> tuple[bytes, str]:
     if name not in FILES:
         raise NotFound(f"there is no file {name[:80]!r}")
     return resources.files(__package__).joinpath(name).read_bytes(), FILES[name]
+
+
+def _rating(number: int) -> str:
+    return f'<label><input type="radio" name="rating" value="{number}">{number}, {RATINGS[number]}</label>'
 
 
 def _warning(service: Service) -> str:
