@@ -1,4 +1,4 @@
-"""Events and outbox: what happened, numbered in commit order, and what must still be told to the outside."""
+"""Events: what happened, numbered in commit order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from sqlalchemy.exc import IntegrityError
 
 from tidemill.base.clock import Clock
 from tidemill.base.database import UtcTime
-from tidemill.base.ids import Ids
 from tidemill.base.repeats import note_done
 
 metadata = MetaData()
@@ -50,21 +49,6 @@ event_rows = Table(
     Column("created_at", UtcTime, nullable=False),
     Index("event_namespace_number", "namespace_id", "number"),
     Index("event_subject", "subject_id"),
-)
-
-outbox_rows = Table(
-    "outbox",
-    metadata,
-    Column("id", String(36), primary_key=True),
-    Column("namespace_id", String(36), nullable=False),
-    Column("topic", String(64), nullable=False),
-    Column("idempotency_key", String(200), nullable=False, unique=True),
-    Column("payload", JSON, nullable=False),
-    Column("attempts", Integer, nullable=False, default=0),
-    Column("next_attempt_at", UtcTime, nullable=False),
-    Column("done_at", UtcTime),
-    Column("created_by", String(128), nullable=False),
-    Column("created_at", UtcTime, nullable=False),
 )
 
 
@@ -155,35 +139,6 @@ def events_of(connection: Connection, *, namespace_id: str, subject_id: str) -> 
 def last_event_number(connection: Connection) -> int:
     """The number of the newest event, 0 when there is none."""
     return int(connection.execute(select(func.coalesce(func.max(event_number.c.last), 0))).scalar_one())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """An effect on the outside world; the same `idempotency_key` is never sent twice as two effects."""
-
-    namespace_id: str
-    topic: str
-    idempotency_key: str
-    payload: dict[str, Any]
-    created_by: str
-
-
-def enqueue(connection: Connection, clock: Clock, ids: Ids, effect: Effect) -> None:
-    """Put an outside effect into the outbox, in the transaction that decides it."""
-    now = clock.now()
-    connection.execute(
-        insert(outbox_rows).values(
-            id=ids.new(),
-            namespace_id=effect.namespace_id,
-            topic=effect.topic,
-            idempotency_key=effect.idempotency_key,
-            payload={"schema_version": 1, **effect.payload},
-            attempts=0,
-            next_attempt_at=now,
-            created_by=effect.created_by,
-            created_at=now,
-        )
-    )
 
 
 def _event(row: Any) -> Event:

@@ -19,6 +19,7 @@ from tidemill.cli import (
     demo,
     model_commands,
     notebook_commands,
+    outbox_commands,
     project_commands,
     review_commands,
     run_commands,
@@ -78,6 +79,7 @@ def build() -> typer.Typer:
         dashboard_commands,
         site_commands,
         token_commands,
+        outbox_commands,
         backup_commands,
         demo,
     ):

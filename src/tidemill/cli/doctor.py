@@ -8,15 +8,19 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tidemill.base.ballast import Ballast
 from tidemill.base.errors import TidemillError
 from tidemill.base.home import file_system_of
 from tidemill.base.migrate import revision_of
+from tidemill.base.outbox import dead_effects, overdue_topics
 from tidemill.cli.connection import live_site
 from tidemill.platform import Platform
 
 ENOUGH_FREE_BYTES = 2_000_000_000
+OVERDUE = timedelta(hours=1)
+MOST_DEAD = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,21 @@ def _approvals(platform: Platform) -> Finding:
     return Finding(what="approvals", is_good=True, detail=f"{proven} live and proven")
 
 
+def _outbox(platform: Platform) -> Finding:
+    dead = dead_effects(platform.site, limit=MOST_DEAD)
+    overdue = overdue_topics(platform.site, OVERDUE)
+    if dead:
+        many = f"{len(dead)}{' or more' if len(dead) == MOST_DEAD else ''}"
+        last = " ".join((dead[0].last_error or "").split())[:200]
+        detail = f"{many} not delivered, the last to {dead[0].topic}: {last}"
+        remedy = "mend the cause, then: tidemill outbox retry, or drop"
+        return Finding(what="outbox", is_good=False, detail=detail, remedy=remedy)
+    if overdue:
+        detail = f"{', '.join(overdue)}: waiting for more than an hour, not tried yet"
+        return Finding(what="outbox", is_good=False, detail=detail, remedy="tidemill up: a site delivers it")
+    return Finding(what="outbox", is_good=True, detail="nothing undelivered")
+
+
 def _site(platform: Platform) -> Finding:
     told = live_site(platform)
     return Finding(what="site", is_good=True, detail="not up" if told is None else f"up at {told['url']}")
@@ -129,5 +148,6 @@ _LOOKS: tuple[tuple[str, Callable[[Platform], Finding]], ...] = (
     ("gateway", _envoy),
     ("git", _git),
     ("approvals", _approvals),
+    ("outbox", _outbox),
     ("site", _site),
 )

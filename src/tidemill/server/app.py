@@ -27,6 +27,7 @@ from tidemill.server.event_stream import event_routes
 from tidemill.server.idempotency import UNSAFE, answer_once
 from tidemill.server.mounts import slice_routers
 from tidemill.server.origin import OriginCheck
+from tidemill.server.outbox_routes import outbox_routes
 from tidemill.server.processes import ProcessView, Watch, processes_of
 from tidemill.server.room import room_check
 from tidemill.server.sign_in import SESSION_COOKIE, signed_in
@@ -95,6 +96,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.is_ending = lambda: False
     events = event_routes(site, Watch(site), lambda one: authenticate(site, _secret_of(one)))
     app.include_router(events, prefix="/api/v1")
+    app.include_router(outbox_routes(site), prefix="/api/v1", dependencies=[demand_room])
     app.include_router(asset_routes())
     app.include_router(dashboard_routes())
     app.include_router(hook_routes(site, approved_pipeline))

@@ -32,6 +32,7 @@ NEEDS_NO_ROOM = frozenset(
         ("POST", "/services/{name}/token"),
         ("POST", "/sign-in-codes"),
         ("POST", "/tokens"),
+        ("POST", "/outbox/{effect_id}/retry"),
     }
 )
 """Below `/api/v1`; they write a row or two, which the ballast has made room for."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tidemill.base.errors import TidemillError
 from tidemill.base.leases import LeaseLost
+from tidemill.base.outbox import Postman, Topic, forget_effects
 from tidemill.base.site import Site
 from tidemill.data import Dvc, SiteDvc, dvc_socket, handed_over, own_umask
 from tidemill.gate import approved_pipeline, run_pending_checks
@@ -33,6 +34,9 @@ class Round:
     work: Callable[[Site], object]
 
 
+TOPICS: tuple[Topic, ...] = ()
+"""What the outbox delivers: each topic has a thread of its own, so that one that hangs holds up no other."""
+
 ROUNDS = (
     Round(name="tunings", seconds=0.2, work=advance_tunings),
     Round(name="windows", seconds=1.0, work=advance_windows),
@@ -42,6 +46,8 @@ ROUNDS = (
     Round(name="firings", seconds=0.5, work=lambda site: advance_firings(site, approved_pipeline, _dvc(site))),
     # whoever opens a review runs its checks; what a crash cut off is taken up when the next one leads
     Round(name="checks", seconds=0, work=run_pending_checks),
+    Round(name="ended effects", seconds=3600.0, work=forget_effects),
+    *(Round(name=f"outbox {topic.name}", seconds=0.5, work=Postman(topic).deliver) for topic in TOPICS),
 )
 
 

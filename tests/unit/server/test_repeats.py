@@ -301,6 +301,8 @@ HARMLESS = {
     "POST /triggers/{name}/resume": "a trigger at work stays so",
     "POST /triggers/{name}/secret": "it only tells",
     "POST /api/v1/hooks/{trigger_id}": "the delivery is the key of the firing",
+    "POST /outbox/{effect_id}/retry": "an effect that waits goes on waiting",
+    "DELETE /outbox/{effect_id}": "what is gone stays so",
 }
 
 

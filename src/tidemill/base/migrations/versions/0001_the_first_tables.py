@@ -461,19 +461,28 @@ def upgrade() -> None:
     sa.UniqueConstraint('name')
     )
     op.create_table('outbox',
+    sa.Column('number', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('namespace_id', sa.String(length=36), nullable=False),
     sa.Column('topic', sa.String(length=64), nullable=False),
+    sa.Column('lane', sa.String(length=200), nullable=False),
     sa.Column('idempotency_key', sa.String(length=200), nullable=False),
     sa.Column('payload', sa.JSON(), nullable=False),
+    sa.Column('state', sa.String(length=16), nullable=False),
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('next_attempt_at', sa.String(length=32), nullable=False),
-    sa.Column('done_at', sa.String(length=32), nullable=True),
+    sa.Column('last_error', sa.Text(), nullable=True),
+    sa.Column('ended_at', sa.String(length=32), nullable=True),
     sa.Column('created_by', sa.String(length=128), nullable=False),
     sa.Column('created_at', sa.String(length=32), nullable=False),
-    sa.PrimaryKeyConstraint('id'),
-    sa.UniqueConstraint('idempotency_key')
+    sa.PrimaryKeyConstraint('number'),
+    sa.UniqueConstraint('id'),
+    sa.UniqueConstraint('namespace_id', 'topic', 'idempotency_key', name='outbox_key')
     )
+    with op.batch_alter_table('outbox', schema=None) as batch_op:
+        batch_op.create_index('outbox_ended', ['state', 'ended_at'], unique=False)
+        batch_op.create_index('outbox_lane', ['topic', 'state', 'namespace_id', 'lane', 'number'], unique=False)
+
     op.create_table('pipeline_spec',
     sa.Column('namespace_id', sa.String(length=36), nullable=False),
     sa.Column('digest', sa.String(length=71), nullable=False),

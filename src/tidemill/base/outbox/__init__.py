@@ -1,0 +1,23 @@
+"""The outbox: effects on the outside world, decided in a transaction of ours and delivered at least once after it."""
+
+from tidemill.base.outbox.deliver import Postman
+from tidemill.base.outbox.enqueue import enqueue
+from tidemill.base.outbox.find import dead_effects, list_effects, overdue_topics
+from tidemill.base.outbox.model import Effect, EffectState, QueuedEffect, Topic, Undeliverable
+from tidemill.base.outbox.settle import drop_effect, forget_effects, retry_effect
+
+__all__ = [
+    "Effect",
+    "EffectState",
+    "Postman",
+    "QueuedEffect",
+    "Topic",
+    "Undeliverable",
+    "dead_effects",
+    "drop_effect",
+    "enqueue",
+    "forget_effects",
+    "list_effects",
+    "overdue_topics",
+    "retry_effect",
+]
