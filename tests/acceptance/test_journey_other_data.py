@@ -85,6 +85,7 @@ def the_best_of_a_tuning_is_approved_by_somebody_else(tidemill: CommandLine) -> 
     assert "AwaitingApproval" in tidemill("service", "show", "churn")
     review: dict[str, Any] = tidemill.json("review", "open")
     assert {check["name"]: check["state"] for check in review["checks"]} == {
+        "challenger": "passed",
         "threshold": "passed",
         "hygiene": "passed",
         "smoke": "passed",

@@ -11,7 +11,9 @@ from tidemill.base.errors import InvalidInput
 POLICY_SCHEMA_VERSION = 1
 UNGATED_ENVIRONMENTS = frozenset({"development"})
 MAX_APPROVALS = 20
-_FIELDS = {"thresholds", "hygiene", "smoke", "extra_checks", "approvals", "automatic", "outputs"}
+METRICS = ("", "mae", "mse", "accuracy", "log_loss")
+MUST = ("not be worse", "be better")
+_FIELDS = {"thresholds", "hygiene", "smoke", "extra_checks", "approvals", "automatic", "outputs", "challenger"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,26 @@ class SmokeLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Challenger:
+    """How a version is compared with the one that is live, on rows that neither has learnt from.
+
+    `rows` and `target` name the evaluation rows and their true values, `metric` is "" for the one that fits. `margin`
+    is how much larger the mean loss may be; `must` is "not be worse" (fails when surely worse) or "be better" (fails
+    unless surely better). `incomparable` says what counts when the two cannot be compared, "fail" or "pass".
+    """
+
+    rows: str
+    target: str
+    metric: str = ""
+    must: str = "not be worse"
+    margin: float = 0.0
+    min_rows: int = 20
+    incomparable: str = "fail"
+    slices: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOutputs:
     """Which outputs of a run a version is made of, each as `task.output`; "" for the sample's profile."""
 
@@ -69,6 +91,7 @@ class Policy:
     approvals: int = 1
     automatic: bool = False
     outputs: ModelOutputs | None = None
+    challenger: Challenger | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The policy as it is stored and digested."""
@@ -117,6 +140,8 @@ def check_policy(policy: Policy, *, environment: str) -> None:
             )
     if policy.hygiene is not None and not (policy.hygiene.evaluation and policy.hygiene.training):
         raise InvalidInput("hygiene compares evaluation rows with training rows: name both", place="hygiene")
+    if policy.challenger is not None and policy.challenger.margin < 0:
+        raise InvalidInput("a margin is 0 or more", place="challenger.margin")
     if policy.automatic and policy.outputs is None:
         raise InvalidInput(
             "a policy that lets versions pass without a person says which outputs they are made of",
@@ -144,7 +169,38 @@ def parse_policy(data: dict[str, Any], *, place: str = "policy") -> Policy:
         approvals=_whole(fields.get("approvals", 1), f"{place}.approvals"),
         automatic=_flag(fields.get("automatic", False), f"{place}.automatic"),
         outputs=_outputs(fields.get("outputs"), f"{place}.outputs"),
+        challenger=_challenger(fields.get("challenger"), f"{place}.challenger"),
     )
+
+
+def _challenger(entry: Any, place: str) -> Challenger | None:
+    if entry is None:
+        return None
+    fields = _fields(entry, set(Challenger.__slots__), place)
+    default = Challenger(rows="", target="")
+    words = {
+        name: _choice(fields.get(name, getattr(default, name)), choices, f"{place}.{name}")
+        for name, choices in (("metric", METRICS), ("must", MUST), ("incomparable", ("fail", "pass")))
+    }
+    tables = {name: _texts(fields.get(name, []), f"{place}.{name}") for name in ("rows", "target")}
+    if any(len(each) != 1 for each in tables.values()):
+        raise InvalidInput("names one table each for rows and target", place=place, remedy="write TASK.OUTPUT")
+    margin = _number(fields.get("margin", default.margin), f"{place}.margin")
+    return Challenger(
+        **{name: each[0] for name, each in tables.items()},
+        **words,
+        margin=default.margin if margin is None else margin,
+        min_rows=max(1, _whole(fields.get("min_rows", default.min_rows), f"{place}.min_rows")),
+        slices=_texts(fields.get("slices", []), f"{place}.slices"),
+        seed=_whole(fields.get("seed", default.seed), f"{place}.seed"),
+    )
+
+
+def _choice(value: Any, choices: tuple[str, ...], place: str) -> str:
+    if value not in choices:
+        shown = ", ".join(repr(choice) for choice in choices if choice)
+        raise InvalidInput(f"{str(value)[:80]!r} is not one of: {shown}", place=place)
+    return str(value)
 
 
 def _outputs(entry: Any, place: str) -> ModelOutputs | None:

@@ -14,10 +14,11 @@ from tidemill.base.site import Site
 from tidemill.gate import rows, store
 from tidemill.gate.automatic import settle_automatically
 from tidemill.gate.check_pipeline import check_pipeline
-from tidemill.gate.checks import Check, CheckContext, find_checks
+from tidemill.gate.checks import Champion, Check, CheckContext, find_checks
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import review_in
 from tidemill.gate.model import CheckResult, CheckState, Review, ReviewState
+from tidemill.gate.verify import verify_live
 from tidemill.registry import RunOutputs, version_in
 
 
@@ -62,9 +63,25 @@ def _due(
         environment=review.environment,
         service=review.service,
         outputs=RunOutputs(site, review.namespace_id, version.run_id),
+        champion=partial(_champion, site, review),
     )
     for name in pending:
         yield name, partial(usable[name].run, context)
+
+
+def _champion(site: Site, review: Review) -> Champion | None:
+    """What is live where a review would put its version, with the hygiene of the review that let it pass."""
+    live = verify_live(site, review.namespace_id, environment=review.environment, service=review.service)
+    if live is None:
+        return None
+    version = version_in(site, review.namespace_id, live.model_version_id)
+    with site.database.read() as connection:
+        passed = rows.review_by_id(connection, review.namespace_id, live.review_id)
+    return Champion(
+        version=version,
+        hygiene=None if passed is None else passed.policy.hygiene,
+        outputs=RunOutputs(site, review.namespace_id, version.run_id),
+    )
 
 
 def run_pending_checks(site: Site) -> int:

@@ -15,7 +15,7 @@ from tidemill.pipelines.schema import nearest
 from tidemill.project.load import load_project
 from tidemill.project.model import Project
 from tidemill.project.requests import rules_of_project, service_spec_of
-from tidemill.project.source import ProjectSource, hygiene_outputs, load_source
+from tidemill.project.source import ProjectSource, load_source, policy_outputs
 
 
 def check_project(path: Path) -> tuple[Project, ProjectSource]:
@@ -137,15 +137,15 @@ def check_pipeline(project: Project, pipeline: Pipeline) -> None:
             _check_dimension(dimension, known[name], spot)
         _check_objective(project.tuning.objective, pipeline, _spot(project, "tuning", "objective"))
     if project.model is not None:
-        for key in ("output", "sample", "profile"):
+        for key in ("output", "sample", "profile", "target"):
             reference = getattr(project.model, key)
             if reference:
                 _check_output(reference, pipeline, _spot(project, "model", key))
-    for key, reference in hygiene_outputs(project.gate):
-        _check_output(reference, pipeline, _spot(project, "gate", "hygiene", key))
+    for path, reference in policy_outputs(project.gate):
+        _check_output(reference, pipeline, _spot(project, "gate", *path))
     for name, environment in project.environments.items():
-        for key, reference in hygiene_outputs(environment.gate):
-            _check_output(reference, pipeline, _spot(project, "environments", name, "gate", "hygiene", key))
+        for path, reference in policy_outputs(environment.gate):
+            _check_output(reference, pipeline, _spot(project, "environments", name, "gate", *path))
 
 
 def _spot(project: Project, *path: str) -> Spot:

@@ -89,6 +89,7 @@ MODEL = Table(
         "output": _output("The trained model.", required=True),
         "sample": _output("A table of feature rows, for the signature and the smoke test.", required=True),
         "profile": _output("The table for the reference profile. Left out: the sample."),
+        "target": _output("The true values of the sample's rows, for the comparison with the live model."),
         "columns": Named(doc="The columns that the model takes.", each=COLUMN),
         "prediction": COLUMN,
     },
@@ -128,6 +129,33 @@ GATE = Table(
                 "max_memory_mb": Field(kind=Kind.NUMBER, doc="The memory of the process.", minimum=0),
                 "relative_tolerance": Field(kind=Kind.NUMBER, doc="How far predictions may be off.", minimum=0),
                 "timeout_seconds": Field(kind=Kind.NUMBER, doc="How long the test may take.", minimum=0),
+            },
+        ),
+        "challenger": Table(
+            doc="How a version is compared with the one that is live, on rows that neither has learnt from "
+            "([gate.hygiene] says which those are).",
+            keys={
+                "rows": _outputs("The evaluation rows. Left out: the model's sample."),
+                "target": _output("Their true values, one column. Left out: the model's target."),
+                "metric": Field(
+                    kind=Kind.TEXT,
+                    doc="What is compared. Left out: mae for numbers, accuracy for labels.",
+                    choices=("mae", "mse", "accuracy", "log_loss"),
+                ),
+                "must": Field(
+                    kind=Kind.TEXT,
+                    doc="What it takes. Left out: not be worse, which fails one that is surely worse.",
+                    choices=("not be worse", "be better"),
+                ),
+                "margin": Field(kind=Kind.NUMBER, doc="How much larger the mean loss may be.", minimum=0),
+                "min_rows": Field(kind=Kind.WHOLE, doc="How many rows it takes. Left out: 20.", minimum=1),
+                "incomparable": Field(
+                    kind=Kind.TEXT,
+                    doc="What counts when the two cannot be compared. Left out: fail.",
+                    choices=("fail", "pass"),
+                ),
+                "slices": Field(kind=Kind.TEXTS, doc="Columns by whose values they are compared, too."),
+                "seed": Field(kind=Kind.WHOLE, doc="Makes the interval repeatable.", minimum=0),
             },
         ),
         "extra_checks": Field(kind=Kind.TEXTS, doc="Checks of plug-ins, by name."),

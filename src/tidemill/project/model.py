@@ -46,7 +46,8 @@ class Column:
 class ModelPlan:
     """Which outputs of a run become a model version, each as `task.output`.
 
-    `sample` is a table of feature rows, `profile` the table for the reference profile ("" for the sample).
+    `sample` is a table of feature rows, `profile` the table for the reference profile ("" for the sample), `target` the
+    true values of the sample's rows ("" where nothing says them).
     `prediction` tells of the model's answer.
     """
 
@@ -54,6 +55,7 @@ class ModelPlan:
     output: str
     sample: str
     profile: str = ""
+    target: str = ""
     columns: Mapping[str, Column] = field(default_factory=dict)
     prediction: Column = field(default_factory=Column)
 

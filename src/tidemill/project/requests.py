@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,27 @@ if TYPE_CHECKING:
 def policy_json(project: Project, environment: str) -> dict[str, Any]:
     """The policy of an environment: `[gate]` with the fields of `[environments.NAME.gate]` in place of its own.
 
-    One that is automatic says which outputs a version is made of: those of `[model]`.
+    One that is automatic says which outputs a version is made of: those of `[model]`. Its target, and rules of hygiene,
+    are enough for the comparison with what is live.
     """
     special = project.environments.get(environment)
     policy = {**project.gate, **(special.gate if special is not None else {})}
     if policy.get("automatic") and project.model is not None:
         model = project.model
         policy["outputs"] = {"model": model.output, "sample": model.sample, "profile": model.profile}
-    return policy
+    challenger = _challenger(project, policy)
+    return {**policy, "challenger": challenger} if challenger else policy
+
+
+def _challenger(project: Project, policy: Mapping[str, Any]) -> dict[str, Any] | None:
+    declared = dict(policy.get("challenger", {}))
+    if project.model is not None:
+        target = project.model.target
+        is_known = bool(target) and "hygiene" in policy
+        if declared or is_known:
+            declared.setdefault("rows", project.model.sample)
+            declared.update({"target": target} if target and "target" not in declared else {})
+    return declared or None
 
 
 def policy_of(project: Project, environment: str) -> Policy:

@@ -67,19 +67,24 @@ def named_outputs(project: Project) -> tuple[str, ...]:
     """Every `task.output` that the project file names, sorted; without the objective, which is a number in metrics."""
     found: set[str] = set()
     if project.model is not None:
-        found.update(output for output in (project.model.output, project.model.sample, project.model.profile) if output)
+        model = project.model
+        found.update(output for output in (model.output, model.sample, model.profile, model.target) if output)
     for policy in (project.gate, *(environment.gate for environment in project.environments.values())):
-        found.update(output for _, output in hygiene_outputs(policy))
+        found.update(output for _, output in policy_outputs(policy))
     return tuple(sorted(found))
 
 
-def hygiene_outputs(policy: Any) -> list[tuple[str, str]]:
-    """The outputs in the hygiene of a policy, each with the key that names it."""
-    hygiene = policy.get("hygiene", {})
+def policy_outputs(policy: Any) -> list[tuple[tuple[str, str], str]]:
+    """The outputs in the hygiene and the challenger of a policy, each with the table and the key that name it."""
+    named = (
+        *(("hygiene", key) for key in ("evaluation", "training", "tuning")),
+        ("challenger", "rows"),
+        ("challenger", "target"),
+    )
     return [
-        (key, output.strip())
-        for key in ("evaluation", "training", "tuning")
-        for entry in _texts(hygiene.get(key, []))
+        ((table, key), output.strip())
+        for table, key in named
+        for entry in _texts(policy.get(table, {}).get(key, []))
         for output in entry.split(" + ")
     ]
 

@@ -40,6 +40,7 @@ from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
 alpha: float = 1.0
 leak: bool = False
 own_function: bool = False
+shuffled: bool = False
 
 # %% tags=["functions"]
 def in_tonnes(frame):
@@ -54,6 +55,8 @@ cars["mpg"] = 60 - cars.weight / 40 + (cars.year - 70) * 0.6 + random.normal(0, 
 train = cars.iloc[:160]
 test = cars.iloc[150 if leak else 160:]
 X_train, y_train = train[["weight", "year"]], train["mpg"]
+if shuffled:
+    y_train = y_train.sample(frac=1, random_state=1).reset_index(drop=True)
 X_test, y_test = test[["weight", "year"]], test["mpg"]
 
 # %% tags=["step:train", "prev:features"]

@@ -30,7 +30,7 @@ class SettledCheck:
         return CheckResult(state=self.state, summary=f"{self.name} {self.state}", evidence={"for": context.service})
 
 
-PASSING: dict[str, Check] = {name: SettledCheck(name) for name in ("smoke", "threshold", "hygiene")}
+PASSING: dict[str, Check] = {name: SettledCheck(name) for name in ("smoke", "threshold", "hygiene", "challenger")}
 FAILING: dict[str, Check] = {**PASSING, "smoke": SettledCheck("smoke", CheckState.FAILED)}
 
 

@@ -31,7 +31,7 @@ def test_a_review_is_held_to_the_policy_that_was_applied(site: Site, people: Peo
     review = open_for(site, people.author, add_version(site, people.author), policy=LAX)
     assert (review.policy, review.policy_source) == (STRICT, "project fuel, generation 3")
     assert review.policy_digest == STRICT.digest
-    assert {check.name for check in review.checks} == {"smoke", "threshold"}
+    assert {check.name for check in review.checks} == {"challenger", "smoke", "threshold"}
     once = approve(site, people.approver, review.id, review.package_digest)
     assert (once.state, len(once.approvals)) == ("open", 1)
 

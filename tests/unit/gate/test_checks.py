@@ -243,9 +243,9 @@ def test_a_smoke_test_is_judged_by_faults_latency_and_memory(
 
 def test_a_policy_names_its_checks_and_a_missing_plug_in_is_named() -> None:
     policy = Policy(thresholds=(Threshold(metric="mae", max=1),), hygiene=Hygiene(evaluation=("a",), training=("b",)))
-    assert required_checks(policy) == ("hygiene", "smoke", "threshold")
-    assert required_checks(Policy()) == ("smoke",)
-    assert set(find_checks(policy)) == {"hygiene", "smoke", "threshold"}
+    assert required_checks(policy) == ("challenger", "hygiene", "smoke", "threshold")
+    assert required_checks(Policy()) == ("challenger", "smoke")
+    assert set(find_checks(policy)) == {"challenger", "hygiene", "smoke", "threshold"}
     with pytest.raises(InvalidInput, match="no check 'bias'"):
         find_checks(Policy(extra_checks=("bias",)))
 
@@ -265,7 +265,9 @@ class Raising:
 @pytest.mark.parametrize("problem", [ValueError("boom"), OSError("gone"), KeyError("x"), InvalidInput("no", place="p")])
 def test_a_check_that_breaks_is_a_failed_check(site: Site, people: People, problem: Exception) -> None:
     make_tables(site)
-    review = open_for(site, people.author, add_version(site, people.author), checks={"smoke": Raising(problem)})
+    review = open_for(
+        site, people.author, add_version(site, people.author), checks={**PASSING, "smoke": Raising(problem)}
+    )
     assert review.checks_state is CheckState.FAILED
 
 
@@ -277,15 +279,15 @@ def test_evidence_that_is_no_json_is_a_failed_check(site: Site, people: People) 
             return CheckResult(state=CheckState.PASSED, summary="fine", evidence={"value": float("nan")})
 
     make_tables(site)
-    review = open_for(site, people.author, add_version(site, people.author), checks={"smoke": Odd()})
+    review = open_for(site, people.author, add_version(site, people.author), checks={**PASSING, "smoke": Odd()})
     assert review.checks_state is CheckState.FAILED
 
 
 def test_a_fault_of_the_site_leaves_the_check_pending_and_says_why(site: Site, people: People) -> None:
     make_tables(site)
     raising = Raising(Unavailable("no package index answers"))
-    review = open_for(site, people.author, add_version(site, people.author), checks={"smoke": raising})
+    review = open_for(site, people.author, add_version(site, people.author), checks={**PASSING, "smoke": raising})
     assert review.checks_state is CheckState.PENDING
-    assert "no package index" in review.checks[0].summary
+    assert "no package index" in review.checks[1].summary
     run_checks(site, people.owner.namespace_id, review.id, checks=PASSING)
     assert get_review(site, people.viewer, review.id).checks_state is CheckState.PASSED

@@ -51,7 +51,13 @@ def test_a_model_version_is_made_of_the_named_outputs() -> None:
         "features.X_train",
     )
     assert (request.run_id, request.code_commit, request.author) == ("run-1", "abc", "ann")
-    assert named_outputs(project) == ("features.X_test", "features.X_train", "features.X_val", "train.model")
+    assert named_outputs(project) == (
+        "features.X_test",
+        "features.X_train",
+        "features.X_val",
+        "features.y_test",
+        "train.model",
+    )
 
 
 def test_reading_a_project_file_and_its_notebook_loads_no_database() -> None:

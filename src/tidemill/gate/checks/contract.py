@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from tidemill.artifacts import Artifact
 from tidemill.base.site import Site
 from tidemill.gate.model import CheckResult
-from tidemill.gate.policy import Policy
+from tidemill.gate.policy import Hygiene, Policy
 from tidemill.registry import ModelVersion
 
 ENTRY_POINTS = "tidemill.checks"
@@ -22,8 +23,25 @@ class RunOutputs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """The version that is live there, proven; its run's outputs, and which it learnt from (None: nobody says)."""
+
+    version: ModelVersion
+    hygiene: Hygiene | None
+    outputs: RunOutputs
+
+
+def no_champion() -> Champion | None:
+    """Nothing is live."""
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckContext:
-    """What a check may look at: the site, the version, the policy, where it would go live, the run's outputs."""
+    """What a check may look at: the site, the version, the policy, where it would go live, the run's outputs.
+
+    `champion` finds what is live there now; it raises `Forbidden` when that does not prove.
+    """
 
     site: Site
     version: ModelVersion
@@ -31,6 +49,7 @@ class CheckContext:
     environment: str
     service: str
     outputs: RunOutputs
+    champion: Callable[[], Champion | None] = no_champion
 
 
 class Check(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from tidemill.base.errors import InvalidInput
+from tidemill.gate.checks.challenger import ChallengerCheck
 from tidemill.gate.checks.contract import ENTRY_POINTS, Check
 from tidemill.gate.checks.hygiene import HygieneCheck
 from tidemill.gate.checks.smoke import SmokeCheck
@@ -17,13 +18,14 @@ PIPELINE_CHECK = "pipeline"
 
 
 def required_checks(policy: Policy, subject: Subject = Subject.MODEL) -> tuple[str, ...]:
-    """The names of the checks that must pass under a policy, sorted; a model version always has the smoke test.
+    """The names of the checks that must pass under a policy, sorted; a model version always has the smoke test,
+    and the comparison with what is live.
 
     A pipeline version alone has one check of its own: the policy is about what it makes.
     """
     if subject is Subject.PIPELINE:
         return (PIPELINE_CHECK,)
-    names = {"smoke", *policy.extra_checks}
+    names = {"smoke", "challenger", *policy.extra_checks}
     if policy.thresholds:
         names.add("threshold")
     if policy.hygiene is not None:
@@ -33,7 +35,8 @@ def required_checks(policy: Policy, subject: Subject = Subject.MODEL) -> tuple[s
 
 def find_checks(policy: Policy) -> Mapping[str, Check]:
     """The checks of a policy by name; `InvalidInput` when a named plug-in is not installed."""
-    built_in: dict[str, Check] = {check.name: check for check in (ThresholdCheck(), HygieneCheck(), SmokeCheck())}
+    own: tuple[Check, ...] = (ThresholdCheck(), HygieneCheck(), SmokeCheck(), ChallengerCheck())
+    built_in = {check.name: check for check in own}
     return {name: built_in[name] if name in built_in else _plug_in(name) for name in required_checks(policy)}
 
 
