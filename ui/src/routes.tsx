@@ -28,6 +28,8 @@ export const router = createBrowserRouter([
       page("/models/:name", () => import("./pages/model")),
       page("/services", () => import("./pages/services")),
       page("/services/:name", () => import("./pages/service")),
+      page("/monitoring", () => import("./pages/monitoring")),
+      page("/monitoring/:name", () => import("./pages/watched")),
       page("/predictions/:id", () => import("./pages/prediction")),
       page("*", () => import("./pages/nothing")),
     ],

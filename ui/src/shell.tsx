@@ -2,7 +2,7 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Loader, NavLink, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
-  IconAdjustments, IconBox, IconChecklist, IconFlask, IconHome, IconMoon, IconPlayerPlay, IconServer, IconSun, type Icon,
+  IconActivity, IconAdjustments, IconBox, IconChecklist, IconFlask, IconHome, IconMoon, IconPlayerPlay, IconServer, IconSun, type Icon,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense } from "react";
@@ -20,6 +20,7 @@ const PLACES: [string, string, Icon][] = [
   ["/reviews", "Reviews", IconChecklist],
   ["/models", "Models", IconBox],
   ["/services", "Services", IconServer],
+  ["/monitoring", "Monitoring", IconActivity],
 ];
 
 export function Shell() {
@@ -88,7 +89,7 @@ function Theme() {
 /** `/` goes to the filter of the page; `g` and a letter goes to a page. */
 function useKeys() {
   const navigate = useNavigate();
-  const letters: Record<string, string> = { h: "/", e: "/experiments", r: "/runs", t: "/tunings", v: "/reviews", m: "/models", s: "/services" };
+  const letters: Record<string, string> = { h: "/", e: "/experiments", r: "/runs", t: "/tunings", v: "/reviews", m: "/models", s: "/services", o: "/monitoring" };
   useHotkeys([
     ["/", () => document.querySelector<HTMLInputElement>("input[data-search]")?.focus()],
     [

@@ -14,6 +14,7 @@ from tidemill.access.model import Actor
 from tidemill.base.ballast import demand_space
 from tidemill.base.site import Site
 from tidemill.engine.cancel import cancel_run
+from tidemill.engine.experiments import Experiment, list_experiments
 from tidemill.engine.find import get_run, last_metrics, list_attempts, list_metrics, list_runs, list_tasks
 from tidemill.engine.level import Level, run_level, state_of
 from tidemill.engine.logs import MAX_PIECE_BYTES, read_log
@@ -142,6 +143,17 @@ class LogView(BaseModel):
     is_complete: bool
 
 
+class ExperimentView(BaseModel):
+    """A group of runs; `metrics` are those of its newest run."""
+
+    name: str
+    runs: int
+    failed: int
+    newest_run_id: str
+    newest_at: datetime
+    metrics: dict[str, float | str]
+
+
 class NodeView(BaseModel):
     """A task in the graph of its level; `task` is null while it has not been made, `inside` counts states within it."""
 
@@ -185,7 +197,14 @@ def routes(site: Site, *, free_space_floor_bytes: int = 0) -> APIRouter:
     router = APIRouter(prefix="/runs", tags=["runs"])
     _changing_routes(router, site, free_space_floor_bytes)
     _reading_routes(router, site)
-    return router
+    both = APIRouter(tags=["runs"])
+    both.include_router(router)
+
+    @both.get("/experiments")
+    def experiments(actor: Annotated[Actor, Depends(can_read)]) -> list[ExperimentView]:
+        return [_experiment_view(one) for one in list_experiments(site, actor)]
+
+    return both
 
 
 def _changing_routes(router: APIRouter, site: Site, free_space_floor_bytes: int) -> None:
@@ -303,6 +322,11 @@ def _level_view(level: Level) -> LevelView:
     ]
     edges = [EdgeView(source=source, target=target) for source, target in level.edges]
     return LevelView(nodes=nodes, edges=edges, way=[task_view(task) for task in level.way])
+
+
+def _experiment_view(one: Experiment) -> ExperimentView:
+    names = [name for name in ExperimentView.model_fields if name != "metrics"]
+    return ExperimentView(metrics=_sendable(dict(one.metrics)), **{name: getattr(one, name) for name in names})
 
 
 def _attempt_view(one: Attempt) -> AttemptView:

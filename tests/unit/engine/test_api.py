@@ -114,3 +114,16 @@ def test_a_missing_input_artifact_is_named_with_the_way_to_give_it(bench: Any) -
     with pytest.raises(InvalidInput, match="'model' is missing") as caught:
         bench.submit(pipeline)
     assert '"artifacts": {"model": ARTIFACT_ID}' in str(caught.value.remedy)
+
+
+def test_experiments_count_their_runs_and_tell_of_the_newest(bench: Any, client: TestClient) -> None:
+    bench.programs.programs["only"] = lambda _: {}
+    spec = _spec(Step(name="only"))
+    made = [
+        client.post("/runs", json={"spec": spec, "experiment": name}).json()["id"] for name in ("old", "new", "old")
+    ]
+    bench.programs.programs["only"] = lambda _: 3
+    bench.worker().run_until_done(made[0])
+    found = client.get("/experiments").json()
+    assert [(one["name"], one["runs"], one["failed"]) for one in found] == [("old", 2, 1), ("new", 1, 0)]
+    assert found[0]["newest_run_id"] == made[2]

@@ -59,3 +59,11 @@ export const useTuning = (id: string) =>
   useQuery({ queryKey: ["tunings", id], queryFn: () => told(api.GET("/api/v1/tunings/{tuning_id}", { params: { path: { tuning_id: id } } })) });
 
 export const useProcesses = () => useQuery({ queryKey: ["processes"], queryFn: () => told(api.GET("/api/v1/processes")) });
+
+export const useMonitoring = (service: string) =>
+  useQuery({
+    queryKey: ["monitoring", service],
+    enabled: service !== "",
+    queryFn: () => told(api.GET("/api/v1/services/{name}/monitoring", { params: { path: { name: service }, query: { page_size: 100 } } })),
+    refetchInterval: 15_000,
+  });

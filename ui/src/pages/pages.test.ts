@@ -1,17 +1,12 @@
 import { expect, test } from "vitest";
 
 import type { Schemas } from "../api/client";
-import { experimentsOf } from "./experiments";
+import { type Window, binsOf, featuresOf, shares } from "../components/watched";
 import { taskOf } from "./run";
 import { chosen, commonMetrics } from "../components/run-rows";
 
-const run = (more: object) => ({ experiment: "fuel", state: "SUCCEEDED", created_at: "2030-01-01T00:00:00Z", ...more }) as Schemas["RunView"];
+const run = (more: object) => more as Schemas["RunView"];
 const node = (id: string, state: string) => ({ name: id, state, task: { id, state } }) as unknown as Schemas["NodeView"];
-
-test("experiments count their runs and failures and know the newest", () => {
-  const found = experimentsOf([run({ created_at: "2030-01-02T00:00:00Z" }), run({ state: "FAILED" }), run({ experiment: "other" })]);
-  expect(found.map((one) => [one.name, one.runs, one.failed, one.newest])).toEqual([["fuel", 2, 1, "2030-01-02T00:00:00Z"], ["other", 1, 0, "2030-01-01T00:00:00Z"]]);
-});
 
 test("the step that is looked at is the chosen one, else the one that failed, else the one at work", () => {
   const level = { nodes: [node("load", "SUCCEEDED"), node("train", "RUNNING"), node("check", "FAILED")], edges: [], way: [] } as Schemas["LevelView"];
@@ -24,4 +19,17 @@ test("the step that is looked at is the chosen one, else the one that failed, el
 test("the metrics of most runs are columns; what data is called inside is no parameter", () => {
   expect(commonMetrics([run({ metrics: { mae: 1, r2: 0.9 } }), run({ metrics: { mae: 2 } }), run({})], 1)).toEqual(["mae"]);
   expect(chosen({ alpha: 0.5, data: "tidemill://artifacts/1" })).toEqual({ alpha: 0.5 });
+});
+
+test("bins are between edges whose outer two are open, or have labels", () => {
+  const column = (more: object) => ({ counts: [1, 2, 1], labels: null, edges: null, ...more }) as Schemas["ColumnReportView"];
+  expect(binsOf(column({ edges: [0, 10, 20, 30] }))).toEqual(["< 10", "10 – 20", "≥ 20"]);
+  expect(binsOf(column({ labels: ["north", "", "süd"] }))).toEqual(["north", "(empty)", "süd"]);
+  expect(shares([1, 3])).toEqual([0.25, 0.75]);
+  expect(shares([0, 0])).toEqual([0, 0]);
+});
+
+test("the most drifted feature comes first, one without a verdict last", () => {
+  const window = (columns: object[]) => ({ columns }) as unknown as Window;
+  expect(featuresOf([window([{ name: "year", effect: 0.1 }, { name: "weight", effect: 0.9 }]), window([{ name: "region", effect: null }])])).toEqual(["weight", "year", "region"]);
 });
