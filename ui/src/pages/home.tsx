@@ -73,7 +73,7 @@ function Processes() {
           ) : (
             <Group gap="xs">
               {all.map((one) => (
-                <Group key={one.name} gap={4} wrap="nowrap" title={one.restarts ? `started again ${one.restarts} times` : ""}>
+                <Group key={one.name} gap={4} wrap="nowrap" data-process={one.name} title={one.restarts ? `started again ${one.restarts} times` : ""}>
                   <Text size="xs">{one.name}</Text><State state={one.state === "RUNNING" ? "up" : one.state} />
                 </Group>
               ))}

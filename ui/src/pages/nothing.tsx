@@ -8,7 +8,7 @@ export default function Nothing() {
   return (
     <Page title="Nothing is here">
       <Text>
-        No page has this address. <Anchor component={Link} to="/">Home</Anchor>
+        No page has this address. <Anchor component={Link} to="/" underline="always">Home</Anchor>
       </Text>
     </Page>
   );

@@ -139,7 +139,8 @@ function TaskPart({ run, task, onInside }: { run: Run; task: Task | null; onInsi
         <Text size="sm" c="dimmed">{seconds(task.seconds)} · {task.attempts} {task.attempts === 1 ? "attempt" : "attempts"}</Text>
         {hasInside && <Button variant="default" onClick={() => onInside(task.id)}>Look inside</Button>}
       </Group>
-      {task.failure && <Failure failure={task.failure} />}
+      {task.failure && task.failure.message !== run.failure?.message && <Failure failure={task.failure} />}
+      {task.failure?.traceback && <pre className="log mono" tabIndex={0}>{task.failure.traceback}</pre>}
       {view === "log" && (task.attempts > 0 ? <LogText run={run.id} task={task.path} isMoving={isMoving(task.state)} /> : <Text size="sm" c="dimmed">{task.cached ? "It did not run: its outputs come from the cache." : "It has not run."}</Text>)}
       {view === "artifacts" && <Artifacts of={task.output_artifacts} />}
       {view === "values" && <Values of={{ ...task.parameters, ...task.output_parameters }} />}
@@ -149,12 +150,7 @@ function TaskPart({ run, task, onInside }: { run: Run; task: Task | null; onInsi
 
 function Failure({ failure }: { failure: Schemas["FailureView"] }) {
   const place = [failure.task, failure.notebook, failure.cell && `cell ${failure.cell}`, failure.line && `line ${failure.line}`].filter(Boolean).join(", ");
-  return (
-    <>
-      <Problem title={place || "It failed"} problem={new Error([failure.message, failure.remedy && `Do: ${failure.remedy}`].filter(Boolean).join("\n"))} />
-      {failure.traceback && <pre className="log mono" tabIndex={0}>{failure.traceback}</pre>}
-    </>
-  );
+  return <Problem title={place || "It failed"} problem={new Error([failure.message, failure.remedy && `Do: ${failure.remedy}`].filter(Boolean).join("\n"))} />;
 }
 
 function Metrics({ run }: { run: Run }) {

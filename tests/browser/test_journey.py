@@ -1,0 +1,99 @@
+"""People at the dashboard: a failed run is resumed, a review approved on a phone, a service rolled back."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+from tests.browser.conftest import PHONE, SECONDS, WIDE, Site, accessibility_problems
+
+SCREENS = Path(__file__).parents[2] / "build" / "screens"
+
+
+def test_a_failed_run_is_opened_and_resumed(site: Site, browser: Browser, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted.txt"
+    site.tidemill("run", "fragile.py", "-p", f"path={wanted}", expect=1)
+    page = site.page(browser)
+    page.get_by_role("link", name=re.compile("^fragile")).first.click()
+    expect(page.get_by_role("alert").first).to_contain_text("No such file or directory")
+    expect(page.get_by_text("look, fragile.py, cell")).to_be_visible()
+    wanted.write_text("at last")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("h1").locator("..").get_by_text("succeeded")).to_be_visible(timeout=SECONDS)
+    page.locator(".step", has_text="look").click()
+    expect(page.locator("pre.log")).to_contain_text("it says at last")
+    page.context.close()
+
+
+def test_a_review_is_approved_on_a_phone_and_the_service_is_rolled_back(site: Site, browser: Browser) -> None:
+    tidemill = site.tidemill
+    tidemill("data", "add", "subscribers.csv")
+    tidemill("run")
+    tidemill("deploy")
+    tidemill("review", "open")
+    phone = site.page(browser, size=PHONE, token=site.approver)
+    approve(phone, "churn@1")
+    second = tidemill.json("run", "-p", "inverse_penalty=0.4")["run_id"]
+    tidemill("review", "open", second)
+    phone.goto(f"{site.url}/")
+    approve(phone, "churn@2")
+    phone.context.close()
+    page = site.page(browser)
+    page.goto(f"{site.url}/services/churn")
+    expect(page.get_by_role("row", name=re.compile("churn@2"))).to_contain_text("live", timeout=SECONDS)
+    page.get_by_role("button", name="Roll back").click()
+    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    expect(page.get_by_role("row", name=re.compile("churn@1"))).to_contain_text("live", timeout=SECONDS)
+    page.context.close()
+
+
+def approve(phone: Page, version: str) -> None:
+    """What an approver does on a phone, from the home page on."""
+    phone.get_by_role("link", name=re.compile(f"{version}.*waits")).click()
+    expect(phone.get_by_role("heading", name=re.compile(version))).to_be_visible()
+    button = phone.get_by_role("button", name="Approve")
+    assert button.bounding_box() is not None
+    assert (button.bounding_box() or {})["y"] < PHONE[1], "the decision is not on the first screen"
+    button.click()
+    expect(phone.get_by_text("approved", exact=True)).to_be_visible(timeout=SECONDS)
+
+
+def test_a_stopped_worker_and_a_lost_site_are_seen(site: Site, browser: Browser) -> None:
+    page = site.page(browser)
+    processes = {each["name"]: each for each in site.tidemill.json("status")["processes"]}
+    worker = page.locator("[data-process='worker']")
+    expect(worker).to_contain_text("up")
+    os.kill(processes["server"]["pid"], signal.SIGSTOP)
+    os.kill(processes["server"]["pid"], signal.SIGCONT)
+    os.kill(processes["worker"]["pid"], signal.SIGKILL)
+    expect(worker).to_have_attribute("title", re.compile("started again"), timeout=2_000 + 8_000)
+    page.context.close()
+
+
+def test_every_page_can_be_read_by_all_in_both_themes(site: Site, browser: Browser) -> None:
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    problems = []
+    for dark in (False, True):
+        page = site.page(browser, dark=dark)
+        places = ["", "experiments", "runs", "tunings", "reviews", "models", "services", "monitoring", "nowhere"]
+        for words in ("runs", "reviews", "models", "services"):
+            page.goto(f"{site.url}/{words}")
+            link = page.locator("tbody a").first
+            link.wait_for()
+            places.append((link.get_attribute("href") or "").lstrip("/"))
+        for place in places:
+            for size in (WIDE, PHONE):
+                page.set_viewport_size({"width": size[0], "height": size[1]})
+                page.goto(f"{site.url}/{place}")
+                page.locator("h1").wait_for()
+                page.wait_for_load_state("networkidle") if not place else None
+                name = f"{place.replace('/', '-') or 'home'}-{'dark' if dark else 'light'}-{size[0]}.png"
+                page.screenshot(path=SCREENS / name)
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= size[0], f"{place} is {wide} pixels wide on a screen of {size[0]}"
+            problems += [(place, dark, problem) for problem in accessibility_problems(page)]
+        page.context.close()
+    assert problems == [], "\n".join(map(str, problems))
