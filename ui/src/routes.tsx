@@ -30,6 +30,8 @@ export const router = createBrowserRouter([
       page("/services/:name", () => import("./pages/service")),
       page("/monitoring", () => import("./pages/monitoring")),
       page("/monitoring/:name", () => import("./pages/watched")),
+      page("/triggers", () => import("./pages/triggers")),
+      page("/triggers/:name", () => import("./pages/trigger")),
       page("/predictions/:id", () => import("./pages/prediction")),
       page("*", () => import("./pages/nothing")),
     ],

@@ -2,7 +2,7 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Loader, NavLink, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
-  IconActivity, IconAdjustments, IconBox, IconChecklist, IconFlask, IconHome, IconMoon, IconPlayerPlay, IconServer, IconSun, type Icon,
+  IconActivity, IconAdjustments, IconBolt, IconBox, IconChecklist, IconFlask, IconHome, IconMoon, IconPlayerPlay, IconServer, IconSun, type Icon,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense } from "react";
@@ -21,6 +21,7 @@ const PLACES: [string, string, Icon][] = [
   ["/models", "Models", IconBox],
   ["/services", "Services", IconServer],
   ["/monitoring", "Monitoring", IconActivity],
+  ["/triggers", "Triggers", IconBolt],
 ];
 
 export function Shell() {
@@ -89,7 +90,7 @@ function Theme() {
 /** `/` goes to the filter of the page; `g` and a letter goes to a page. */
 function useKeys() {
   const navigate = useNavigate();
-  const letters: Record<string, string> = { h: "/", e: "/experiments", r: "/runs", t: "/tunings", v: "/reviews", m: "/models", s: "/services", o: "/monitoring" };
+  const letters: Record<string, string> = { h: "/", e: "/experiments", r: "/runs", t: "/tunings", v: "/reviews", m: "/models", s: "/services", o: "/monitoring", i: "/triggers" };
   useHotkeys([
     ["/", () => document.querySelector<HTMLInputElement>("input[data-search]")?.focus()],
     [

@@ -67,3 +67,21 @@ export const useMonitoring = (service: string) =>
     queryFn: () => told(api.GET("/api/v1/services/{name}/monitoring", { params: { path: { name: service }, query: { page_size: 100 } } })),
     refetchInterval: 15_000,
   });
+
+export const useTraffic = (service: string) =>
+  useQuery({
+    queryKey: ["services", service, "traffic"],
+    queryFn: () => told(api.GET("/api/v1/services/{name}/traffic", { params: { path: { name: service } } })),
+    refetchInterval: 5_000,
+  });
+
+export const useAlerts = () =>
+  useQuery({ queryKey: ["alerts", "list"], queryFn: () => told(api.GET("/api/v1/alerts", { params: { query: { page_size: 100 } } })) });
+
+export const useTriggers = () => useQuery({ queryKey: ["triggers", "list"], queryFn: () => told(api.GET("/api/v1/triggers")) });
+
+export const useFirings = (trigger: string) =>
+  useQuery({
+    queryKey: ["triggers", trigger, "firings"],
+    queryFn: () => told(api.GET("/api/v1/triggers/{name}/firings", { params: { path: { name: trigger } } })),
+  });

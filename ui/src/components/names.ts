@@ -7,3 +7,13 @@ export const reviewTitle = (review: Schemas["ReviewView"]) => (review.service ? 
 export const liveRevision = (service: Schemas["ServiceView"]) => service.revisions?.find((one) => one.state === "live");
 
 export const serviceState = (service: Schemas["ServiceView"]) => (service.degraded ? "degraded" : service.ready ? "ready" : "not_ready");
+
+type Trigger = Schemas["TriggerView"];
+
+export const triggerState = (trigger: Trigger) => (trigger.paused_at ? "paused" : trigger.problem ? "warned" : "up");
+
+/** What a trigger listens to, in a few words. */
+export function whenOf(trigger: Trigger): string {
+  const told = Object.entries(trigger.settings).filter(([name, value]) => name !== "schema_version" && value !== null && value !== "" && !(Array.isArray(value) && value.length === 0));
+  return told.map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(", ") : String(value)}`).join(", ");
+}

@@ -3,7 +3,9 @@ import { Anchor, Group, SimpleGrid, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 
-import { useModels, usePointers, useProcesses, useReviews, useRuns, useServices } from "../api/queries";
+import type { Schemas } from "../api/client";
+import { useAlerts, useModels, usePointers, useProcesses, useReviews, useRuns, useServices } from "../api/queries";
+import { isOpen } from "../components/alerts";
 import { Loop } from "../components/loop";
 import { reviewTitle } from "../components/names";
 import { Asked, Empty, Page, Part } from "../components/page";
@@ -30,7 +32,11 @@ function Needs() {
   const reviews = useReviews();
   const failed = useRuns({ state: "FAILED" }, 5);
   const services = useServices();
+  const alerts = useAlerts();
   const needs: ReactNode[] = [
+    ...(alerts.data?.items ?? []).filter(isOpen).map((one) => (
+      <Need key={one.id} to={`/monitoring/${one.service}`} what={`${one.service}: ${one.name}`} state={one.acknowledged_at ? "acknowledged" : "raised"} note={one.message} at={one.raised_at} />
+    )),
     ...(reviews.data?.items ?? []).filter((one) => one.state === "open").map((one) => (
       <Need key={one.id} to={`/reviews/${one.id}`} what={`${reviewTitle(one)} waits for approval`} state={one.checks_state} at={one.opened_at} />
     )),
@@ -85,6 +91,11 @@ function Processes() {
   );
 }
 
+function alertNote(alerts: Schemas["AlertView"][], service: string): string {
+  const open = alerts.filter((one) => one.service === service && isOpen(one)).length;
+  return open === 0 ? "no alert" : `${open} ${open === 1 ? "alert" : "alerts"}`;
+}
+
 /** One picture for each service: from its newest run to what answers. */
 function Loops() {
   const services = useServices();
@@ -92,6 +103,7 @@ function Loops() {
   const models = useModels();
   const pointers = usePointers();
   const reviews = useReviews();
+  const alerts = useAlerts();
   return (
     <Part title="The loop">
       <Asked of={services}>
@@ -114,6 +126,7 @@ function Loops() {
                       { name: "review", to: review ? `/reviews/${review.id}` : "/reviews", state: review?.state ?? "idle", note: review?.model_version ?? "none" },
                       { name: "live", to: `/services/${service.name}`, state: pointer ? "live" : "idle", note: pointer ? <Ago at={pointer.moved_at} /> : "nothing" },
                       { name: "service", to: `/services/${service.name}`, state: service.degraded ? "degraded" : service.ready ? "ready" : "not_ready", note: String(service.spec["environment"] ?? "") },
+                      { name: "monitoring", to: `/monitoring/${service.name}`, state: alerts.data?.items.some((one) => one.service === service.name && isOpen(one)) ? "raised" : "passed", note: alertNote(alerts.data?.items ?? [], service.name) },
                     ]}
                   />
                 );

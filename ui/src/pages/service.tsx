@@ -9,6 +9,7 @@ import { useService } from "../api/queries";
 import { Asked, Empty, Facts, Page, Part, Problem } from "../components/page";
 import { type Column, Rows } from "../components/rows";
 import { State } from "../components/state";
+import { Traffic } from "../components/traffic";
 import { Ago } from "../components/when";
 import { liveRevision, serviceState } from "../components/names";
 
@@ -33,7 +34,7 @@ function Shown({ service }: { service: Service }) {
   return (
     <Page
       title={service.name} crumbs={[["Services", "/services"]]} beside={<><State state={serviceState(service)} /><Text size="sm" c="dimmed">{service.message || service.reason}</Text></>}
-      actions={<><Button component="a" href={`/api/v1/services/${service.name}/page`} variant="default">Try it</Button><RollBack service={service} /></>}
+      actions={<><Button component={Link} to={`/monitoring/${service.name}`} variant="default">Monitoring</Button><Button component="a" href={`/api/v1/services/${service.name}/page`} variant="default">Try it</Button><RollBack service={service} /></>}
     >
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         <Part title="Service">
@@ -46,6 +47,7 @@ function Shown({ service }: { service: Service }) {
         </Part>
         <Part title="Latest predictions"><Predictions service={service} /></Part>
       </SimpleGrid>
+      <Part title="Traffic"><Traffic service={service.name} /></Part>
       <Part title="Revisions">
         <Rows columns={REVISIONS} rows={service.revisions ?? []} keyOf={(one) => one.id} empty={<Empty>Nothing was deployed yet.</Empty>} />
       </Part>
@@ -57,14 +59,14 @@ function RollBack({ service }: { service: Service }) {
   const queries = useQueryClient();
   const [asked, { open, close }] = useDisclosure();
   const back = useMutation({
-    mutationFn: () => told(api.POST("/api/v1/rollbacks", { body: { service: service.name, environment: String(service.spec["environment"] ?? "production") } })),
+    mutationFn: () => told(api.POST("/api/v1/services/{name}/rollback", { params: { path: { name: service.name } }, body: {} })),
     onSuccess: () => { close(); return queries.invalidateQueries(); },
   });
   return (
     <>
       <Button color="red" variant="light" onClick={open}>Roll back</Button>
       <Modal opened={asked} onClose={close} title={`Roll ${service.name} back`}>
-        <Text size="sm">The version before {liveRevision(service)?.model_label ?? "this one"} answers again, at once.</Text>
+        <Text size="sm">A rollout under way ends; else the version before {liveRevision(service)?.model_label ?? "this one"} answers again, at once.</Text>
         {back.isError && <Problem problem={back.error} />}
         <Group mt="md"><Button color="red" loading={back.isPending} onClick={() => back.mutate()}>Roll back</Button></Group>
       </Modal>

@@ -1,15 +1,18 @@
 /** One service, watched: drift by feature over time, distributions, errors once the truth is known, requests. */
-import { Alert, Button, Group, Select, SimpleGrid, Table, Text } from "@mantine/core";
+import { Alert, Anchor, Button, Group, Select, SimpleGrid, Table, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { Link, useParams } from "react-router";
 
-import type { Schemas } from "../api/client";
-import { useMonitoring } from "../api/queries";
+import { type Schemas, api, told } from "../api/client";
+import { useAlerts, useMonitoring } from "../api/queries";
+import { Alerts } from "../components/alerts";
 import { Chart } from "../components/chart";
 import { number, percent } from "../components/number";
 import { Asked, Empty, Page, Part } from "../components/page";
-import { useAddress } from "../components/rows";
+import { type Column, Rows, useAddress } from "../components/rows";
 import { type Window, binsOf, columnOf, featuresOf, inTime, shares } from "../components/watched";
+import { Ago } from "../components/when";
 
 const MOST_LINES = 6;
 const clock = (moment: string) => new Date(moment).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
@@ -19,9 +22,38 @@ export default function Watched() {
   const monitoring = useMonitoring(name);
   return (
     <Page title={name} crumbs={[["Monitoring", "/monitoring"]]} actions={<Button component={Link} to={`/services/${name}`} variant="default">The service</Button>}>
+      <Raised service={name} />
       <Asked of={monitoring}>{(told) => <Shown told={told} />}</Asked>
+      <Feedback service={name} />
     </Page>
   );
+}
+
+const FEEDBACK: Column<Schemas["FeedbackView"]>[] = [
+  { name: "Said by", cell: (one) => one.created_by, by: (one) => one.created_by },
+  { name: "Rating", cell: (one) => (one.rating === null ? "–" : `${one.rating} of 5`), isNumber: true, by: (one) => one.rating },
+  { name: "Comment", cell: (one) => <Text size="sm" style={{ overflowWrap: "anywhere" }}>{one.comment || "–"}</Text> },
+  { name: "Corrected", cell: (one) => (one.value === null ? "–" : String(one.value)), isNumber: true },
+  { name: "Prediction", cell: (one) => <Anchor component={Link} to={`/predictions/${one.prediction_id}`} className="mono">{one.prediction_id.slice(-12)}</Anchor> },
+  { name: "When", cell: (one) => <Ago at={one.created_at} />, isNumber: true, by: (one) => one.created_at },
+];
+
+function Feedback({ service }: { service: string }) {
+  const feedback = useQuery({
+    queryKey: ["monitoring", service, "feedback"],
+    queryFn: () => told(api.GET("/api/v1/services/{name}/feedback", { params: { path: { name: service } } })),
+  });
+  return (
+    <Part title="Feedback">
+      <Asked of={feedback}>{({ items }) => <Rows columns={FEEDBACK} rows={items} keyOf={(one) => one.id} empty={<Empty command={`tidemill service page ${service}`}>Nobody has said anything: the page of the service asks.</Empty>} />}</Asked>
+    </Part>
+  );
+}
+
+function Raised({ service }: { service: string }) {
+  const alerts = useAlerts();
+  const mine = alerts.data?.items.filter((one) => one.service === service && one.raised_at !== null) ?? [];
+  return mine.length === 0 ? null : <Part title="Alerts"><Alerts of={mine.slice(0, 10)} /></Part>;
 }
 
 function Shown({ told }: { told: Schemas["MonitoringView"] }) {
