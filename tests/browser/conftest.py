@@ -28,7 +28,13 @@ WIDE, PHONE = (1440, 900), (390, 844)
 SECONDS = 30_000.0
 """How long a page may take to show what a test waits for, in milliseconds."""
 
-FRAGILE = '''# %% tags=["parameters"]
+ROLLOUT = """
+[service.rollout]
+steps = [10, 50, 100]
+hold_seconds = 3600
+"""
+
+FRAGILE = """# %% tags=["parameters"]
 path = "nowhere"
 
 # %% tags=["step:look"]
@@ -38,7 +44,7 @@ print("it says", text)
 
 # %% tags=["step:count"]
 letters = len(text)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +85,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("churn")
     for name in ("churn.ipynb", "tidemill.toml"):
         shutil.copy(PROJECT / name, folder)
+    with (folder / "tidemill.toml").open("a") as toml:
+        toml.write(ROLLOUT)
     (folder / "fragile.py").write_text(FRAGILE)
     tidemill = CommandLine(folder=folder, home=tmp_path_factory.mktemp("home"))
     for words in (["init", "-q", "-b", "main"], ["add", "."], [*_WHO, "commit", "-q", "-m", "A first model"]):

@@ -59,7 +59,7 @@ export function Rows<Row>({ columns, rows, keyOf, words, beside, empty }: RowsPr
       {shown.length === 0 ? (
         empty
       ) : (
-        <div className="wide">
+        <div className="wide" tabIndex={0}>
           <Table>
             <Table.Thead>
               <Table.Tr>

@@ -1,5 +1,5 @@
 /** Who answers a service: the share of each revision, the gateway's figures, and the steps of a rollout. */
-import { Button, Group, Progress, Stack, Table, Text } from "@mantine/core";
+import { Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { type Schemas, api, told } from "../api/client";
@@ -11,8 +11,6 @@ import { State } from "./state";
 type Rollout = Schemas["RolloutView"];
 type Verb = "promote" | "to_all" | "pause" | "resume";
 
-const COLOURS = ["tide", "orange", "grape"];
-
 export function Traffic({ service }: { service: string }) {
   const traffic = useTraffic(service);
   return (
@@ -22,19 +20,23 @@ export function Traffic({ service }: { service: string }) {
           <Empty>Nothing answers.</Empty>
         ) : (
           <Stack gap="sm">
-            <Progress.Root size={22} aria-label={arms.map((arm) => `${arm.model_label} ${arm.percent} %`).join(", ")}>
-              {arms.map((arm, index) => (
-                <Progress.Section key={arm.revision_id} value={arm.percent} color={COLOURS[index % COLOURS.length]!}>
-                  <Progress.Label>{arm.model_label} {arm.percent} %</Progress.Label>
-                </Progress.Section>
-              ))}
-            </Progress.Root>
+            <Shares arms={arms} />
             {rollout && <Steps service={service} rollout={rollout} />}
             <Figures arms={arms} />
           </Stack>
         )
       }
     </Asked>
+  );
+}
+
+/** How the traffic is split, as a bar and in words. */
+function Shares({ arms }: { arms: Schemas["ArmView"][] }) {
+  return (
+    <div>
+      <div className="shares" aria-hidden>{arms.map((arm) => <span key={arm.revision_id} style={{ flexGrow: arm.percent }} />)}</div>
+      <Group justify="space-between" mt={4}>{arms.map((arm) => <Text key={arm.revision_id} size="sm" fw={600}>{arm.model_label} {arm.percent} %</Text>)}</Group>
+    </div>
   );
 }
 
@@ -72,7 +74,7 @@ function Steps({ service, rollout }: { service: string; rollout: Rollout }) {
 function Figures({ arms }: { arms: Schemas["ArmView"][] }) {
   const ms = (value: number | null) => (value === null ? "–" : `${number(value, 3)} ms`);
   return (
-    <div className="wide">
+    <div className="wide" tabIndex={0}>
       <Table>
         <Table.Thead><Table.Tr><Table.Th>Version</Table.Th><Table.Th ta="right">Share</Table.Th><Table.Th ta="right">Requests</Table.Th><Table.Th ta="right">Failed</Table.Th><Table.Th ta="right">p50</Table.Th><Table.Th ta="right">p95</Table.Th><Table.Th ta="right">p99</Table.Th></Table.Tr></Table.Thead>
         <Table.Tbody>

@@ -38,7 +38,7 @@ export default function Compare() {
       {found.length > 1 && <Lines found={found} metrics={metrics} parameters={parameters} />}
       {found.length > 0 && (
         <Part title="Side by side">
-          <div className="wide">
+          <div className="wide" tabIndex={0}>
             <Table>
               <Table.Thead>
                 <Table.Tr>

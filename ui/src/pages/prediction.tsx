@@ -63,7 +63,7 @@ function DataRows({ inputs, outputs }: { inputs: unknown; outputs: unknown }) {
   if (rows.length === 0 || !isNamed) return <Values of={{ inputs: inputs ?? null, outputs: outputs ?? null }} />;
   const names = [...new Set(rows.flatMap((row) => Object.keys(row as object)))];
   return (
-    <div className="wide">
+    <div className="wide" tabIndex={0}>
       <Table mb="sm">
         <Table.Thead><Table.Tr>{names.map((name) => <Table.Th key={name}>{name}</Table.Th>)}<Table.Th ta="right">answer</Table.Th></Table.Tr></Table.Thead>
         <Table.Tbody>

@@ -208,7 +208,7 @@ function Slices({ window }: { window: Window | undefined }) {
   if (!performance) return null;
   return (
     <Part title="Error by slice">
-      <div className="wide">
+      <div className="wide" tabIndex={0}>
         <Table>
           <Table.Thead><Table.Tr><Table.Th>Slice</Table.Th><Table.Th ta="right">Rows</Table.Th>{Object.keys(performance.metrics).map((name) => <Table.Th key={name} ta="right">{name}</Table.Th>)}</Table.Tr></Table.Thead>
           <Table.Tbody>
@@ -228,7 +228,7 @@ function Slices({ window }: { window: Window | undefined }) {
 function Windows({ windows }: { windows: Window[] }) {
   return (
     <Part title="Windows">
-      <div className="wide">
+      <div className="wide" tabIndex={0}>
         <Table>
           <Table.Thead><Table.Tr><Table.Th>Window</Table.Th><Table.Th>Revision</Table.Th><Table.Th ta="right">Rows</Table.Th><Table.Th>Found</Table.Th><Table.Th ta="right">Truths</Table.Th></Table.Tr></Table.Thead>
           <Table.Tbody>
