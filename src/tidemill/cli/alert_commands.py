@@ -43,14 +43,14 @@ def listing(
         (
             each["id"][-12:],
             each["service"],
-            _what(each)[:32],
-            f"{each['value']:.3g} (≥ {each['threshold']:.3g})",
+            what_of(each)[:32],
+            f"{each['value']:.3g} ({each['threshold']:.3g})",
             _state(each),
             ago(each["raised_at"] or each["created_at"]),
         )
         for each in found
     ]
-    print_table(["ALERT", "SERVICE", "WHAT", "VALUE", "STATE", "SINCE"], rows, empty="No alerts.")
+    print_table(["ALERT", "SERVICE", "WHAT", "VALUE (LIMIT)", "STATE", "SINCE"], rows, empty="No alerts.")
 
 
 def show(command: typer.Context, alert: AlertArgument, as_json: JsonOption = False) -> None:
@@ -67,8 +67,8 @@ def show(command: typer.Context, alert: AlertArgument, as_json: JsonOption = Fal
     print_fields(
         {
             "alert": found["id"],
-            "what": f"{_what(found)} of {found['service']} {found['revision']} in {found['environment']}",
-            "value": f"{found['value']:.4g}, at most {found['threshold']:.4g} is well",
+            "what": f"{what_of(found)} of {found['service']} {found['revision']} in {found['environment']}",
+            "value": f"{found['value']:.4g}, the limit is {found['threshold']:.4g}",
             "state": _state(found) + (f": {found['message']}" if found["message"] else ""),
             "since": ago(found["raised_at"] or found["created_at"]),
             "seen by": found["acknowledged_by"] or "nobody yet",
@@ -144,8 +144,10 @@ def _find(context: Context, reference: str) -> dict[str, Any]:
     return matching[0]
 
 
-def _what(alert: dict[str, Any]) -> str:
-    return f"{alert['name']} {alert['feature']}".strip()
+def what_of(alert: dict[str, Any]) -> str:
+    """What an alert is about, in words: its name, and the column where it is about one."""
+    is_whole = not alert["feature"] or alert["name"] == "prediction-drift"
+    return str(alert["name"]) if is_whole else f"{alert['name']} {alert['feature']}"
 
 
 def _state(alert: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tidemill.base.errors import InvalidInput
+from tidemill.cli.alert_commands import what_of
 from tidemill.cli.context import JsonOption, context_of
 from tidemill.cli.output import ago, note, print_json, print_table, say, wrapped
 
@@ -41,7 +42,7 @@ def monitor(
         return
     rows = [
         (
-            _stretch(each),
+            _start(each),
             each["revision"],
             each["rows"],
             _drift_of(each),
@@ -51,13 +52,13 @@ def monitor(
         for each in found["windows"]
     ]
     print_table(
-        ["WINDOW (UTC)", "REV", "ROWS", "DRIFT", "WRONG", "ERROR"],
+        ["FROM (UTC)", "REV", "ROWS", "DRIFT", "WRONG", "ERROR"],
         rows,
         empty="No windows yet: they come with predictions, see tidemill predict",
     )
     for each in found["alerts"]:
-        what = f"{each['name']} {each['feature'][:60]}".strip()
-        say(f"{each['state']}: {what} of revision {each['revision']}; tidemill alert show {each['id'][-12:]}")
+        about = f"{what_of(each)[:80]} of revision {each['revision']}"
+        say(f"{each['state']}: {about}; tidemill alert show {each['id'][-12:]}")
     for text in dict.fromkeys(each["note"] for each in found["windows"] if each["note"]):
         say(wrapped(text))
     if found["problem"]:
@@ -162,12 +163,9 @@ def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield held
 
 
-def _stretch(window: dict[str, Any]) -> str:
-    start, end = datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"])
-    rest = " …" if window["state"] == "open" else ""
-    return (
-        f"{start:%m-%d %H:%M} – {end:%H:%M}{rest}" if (end - start).days < 1 else f"{start:%m-%d} – {end:%m-%d}{rest}"
-    )
+def _start(window: dict[str, Any]) -> str:
+    start = datetime.fromisoformat(window["start"])
+    return f"{start:%m-%d %H:%M:%S}" + (" …" if window["state"] == "open" else "")
 
 
 def _drift_of(window: dict[str, Any]) -> str:

@@ -28,6 +28,9 @@ _STATE_MARKS = {
     "PENDING": ("○", "dim"),
     "OPEN": ("●", "cyan"),
     "SKIPPED": ("–", "dim"),
+    "RAISED": ("✘", "red"),
+    "RESOLVED": ("✔", "green"),
+    "LAPSED": ("–", "dim"),
     "CANCELED": ("■", "yellow"),
     "CANCELING": ("■", "yellow"),
 }

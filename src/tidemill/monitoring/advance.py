@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from tidemill.base.errors import Unavailable
 from tidemill.base.home import Home
 from tidemill.base.site import Site
 from tidemill.monitoring.alerts import judge_alerts, tend_alerts
-from tidemill.monitoring.apart import LONGEST_SECONDS, run_apart
+from tidemill.monitoring.apart import run_apart
 from tidemill.monitoring.plan import Planned, planned
 from tidemill.monitoring.truth import store as truth_store
 from tidemill.monitoring.windows import store
@@ -51,17 +50,15 @@ def advance_windows(site: Site, *, source: ModelSource | None = None, compute: C
 
 
 def _advance(site: Site, plans: Sequence[Planned], compute: Compute) -> int:
-    started = time.monotonic()
     try:
         outcomes = {each.service_id: each for each in compute(site.home, [plan.job for plan in plans])}
     except Unavailable as problem:
         for plan in plans:
-            _keep_failure(site, plan, problem.message, time.monotonic() - started)
+            _keep_failure(site, plan, problem.message)
         return 0
-    seconds = (time.monotonic() - started) / len(plans)
     for plan in plans:
         with site.database.write() as connection:
-            _keep(connection, site, plan, outcomes[plan.service.id], seconds)
+            _keep(connection, site, plan, outcomes[plan.service.id])
             judge_alerts(connection, site, plan.service)
     return len(plans)
 
@@ -75,10 +72,16 @@ def compute_apart(home: Home, jobs: Sequence[Job]) -> list[Outcome]:
 
 def _outcome(told: Mapping[str, Any]) -> Outcome:
     windows = tuple(computed_from_json(each) for each in told["windows"])
-    return Outcome(service_id=told["service_id"], windows=windows, is_whole=told["is_whole"], problem=told["problem"])
+    return Outcome(
+        service_id=told["service_id"],
+        windows=windows,
+        is_whole=told["is_whole"],
+        problem=told["problem"],
+        seconds=told["seconds"],
+    )
 
 
-def _keep(connection: Connection, site: Site, plan: Planned, outcome: Outcome, seconds: float) -> None:
+def _keep(connection: Connection, site: Site, plan: Planned, outcome: Outcome) -> None:
     """Write windows, truths that are computed in, and how far this came, in one transaction."""
     service = plan.service
     stale = _stale(connection, plan, outcome.windows)
@@ -95,7 +98,7 @@ def _keep(connection: Connection, site: Site, plan: Planned, outcome: Outcome, s
         hours=plan.hours if outcome.is_whole else before.hours if before is not None else {},
         look=plan.look if outcome.is_whole else "",
         computed_at=site.clock.now(),
-        seconds=seconds,
+        seconds=outcome.seconds,
         problem=outcome.problem,
     )
     store.put_progress(connection, service.namespace_id, service.id, progress)
@@ -126,11 +129,11 @@ def _window(site: Site, plan: Planned, found: Computed) -> Window:
     )
 
 
-def _keep_failure(site: Site, plan: Planned, problem: str, seconds: float) -> None:
+def _keep_failure(site: Site, plan: Planned, problem: str) -> None:
     log.warning("the windows of %s: %s", plan.service.name, problem)
     service, now = plan.service, site.clock.now()
     with site.database.write() as connection:
         before = store.progress_of(connection, service.namespace_id, service.id)
         known = before or Progress(hours={}, look="", computed_at=now, seconds=0.0, problem="")
-        failed = replace(known, computed_at=now, seconds=min(seconds, LONGEST_SECONDS / 4), problem=problem)
+        failed = replace(known, computed_at=now, problem=problem)
         store.put_progress(connection, service.namespace_id, service.id, failed)

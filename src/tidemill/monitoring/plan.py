@@ -29,8 +29,8 @@ EARLIER = timedelta(minutes=10)
 """How long before the hour of a log file a request in it may have begun."""
 
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_AFTER_FAILURE_SECONDS = 2.0, 60.0, 30.0
-PART_OF_TIME = 20
-"""A service is computed a twentieth of the time at most."""
+PART_OF_TIME = 10
+"""A service is computed a tenth of the time of a core at most."""
 
 Span = tuple[datetime, datetime]
 Pending = list[tuple[str, int, int]]

@@ -140,8 +140,8 @@ def test_what_the_rules_leave_out_is_no_alert(stage: Stage, clock: FixedClock) -
     assert alerts(stage) == {}
 
 
-def test_traffic_like_the_reference_raises_nothing_in_forty_windows(stage: Stage, clock: FixedClock) -> None:
-    pass_hours(stage, clock, *(stage.cars(60) for _ in range(40)))
+def test_traffic_like_the_reference_raises_nothing_in_twenty_windows(stage: Stage, clock: FixedClock) -> None:
+    pass_hours(stage, clock, *(stage.cars(60) for _ in range(20)))
     assert [each for each in alerts(stage).values() if each.state is not AlertState.LAPSED] == []
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -111,6 +112,7 @@ def main() -> None:
                 "windows": [window.to_json() for window in each.windows],
                 "is_whole": each.is_whole,
                 "problem": each.problem,
+                "seconds": time.process_time() / len(done),
             }
             for each in done
         ],

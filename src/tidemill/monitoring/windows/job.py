@@ -141,10 +141,12 @@ def computed_from_json(told: Mapping[str, Any]) -> Computed:
 class Outcome:
     """What became of a job: its windows; `is_whole` is False when more of them wait for the next turn.
 
-    `problem` says what could not be computed as the rules say, "" when all could.
+    `problem` says what could not be computed as the rules say, "" when all could; `seconds` is its share of the
+    process's time on a core.
     """
 
     service_id: str
     windows: tuple[Computed, ...]
     is_whole: bool
     problem: str = ""
+    seconds: float = 0.0

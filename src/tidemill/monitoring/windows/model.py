@@ -86,7 +86,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the windows of a service are: what of the log was computed, by hour, when, and how long that took.
+    """How far the windows of a service are: what of the log was computed, by hour, when, and in how many
+    seconds of a core.
 
     `problem` says why the last computation failed, "" when it did not.
     """
