@@ -276,5 +276,7 @@ def _print(review: dict[str, Any]) -> None:
     print_table(["", "CHECK", "FOUND"], rows, empty="no checks")
     if review["reason"]:
         say(f"reason: {review['reason']}")
+    if review["state"] == "open" and review["pipeline"] is not None and review["policy"].get("automatic"):
+        say("the policy is automatic: who approves lets later versions by this pipeline version pass by themselves")
     if review["state"] == "open" and review["checks_state"] == "passed":
         say(f"next, as an approver: tidemill review approve {review['id'][-12:]}")

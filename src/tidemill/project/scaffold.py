@@ -48,10 +48,13 @@ name = "{name}"
 # What a candidate must reach to go live: tidemill review open
 # [gate]
 # approvals = 1
+# automatic = true  # what the approved code makes of new data passes without a person
 # [gate.thresholds.mae]
 # max = 3.0
 # [gate.hygiene]
-{hygiene}
+{hygiene}# [gate.challenger]  # against the model that is live, on rows that neither has learnt from
+# target = "TASK.VALUES"  # the true values of the sample's rows
+
 # The service that answers with the model. What passes its checks goes live in development without an approver;
 # other environments, such as production, ask for one.
 {service}"""

@@ -42,7 +42,7 @@ def test_the_example_loads() -> None:
     assert project.tuning.space["alpha"] == {"type": "float", "low": 0.001, "high": 100.0, "log": True}
     assert project.model is not None
     assert (project.model.output, project.model.columns["Weight_in_lbs"].unit) == ("train.model", "lb")
-    assert project.gate["thresholds"][0] == {"metric": "mae", "max": 2.2}
+    assert project.gate["thresholds"][0] == {"metric": "mae", "max": 3.0}
     assert project.service is not None
     assert [field.column for field in project.service.form] == ["Weight_in_lbs", "Year"]
     assert project.service.form[0].example == "1200"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,31 @@ def test_the_policy_is_the_gates() -> None:
     policy = policy_of(load_project(FUEL), "production")
     assert policy.approvals == 1
     assert [(each.metric, each.min, each.max) for each in policy.thresholds] == [
-        ("mae", None, 2.2),
+        ("mae", None, 3.0),
         ("r2", 0.75, None),
     ]
     assert policy.hygiene is not None
     assert policy.hygiene.evaluation == ("features.X_test",)
     assert policy.smoke.max_latency_ms == 250
+    assert policy.challenger is not None
+    assert (policy.challenger.rows, policy.challenger.target) == ("features.X_test", "features.y_test")
+    assert policy.outputs is not None
+    assert (policy.automatic, policy.outputs.model, policy.outputs.profile) == (
+        True, "train.model", "features.X_train"
+    )  # fmt: skip
+
+
+def test_the_comparison_needs_a_target_and_rows_that_are_known() -> None:
+    project = load_project(FUEL)
+    assert project.model is not None
+    without = replace(project, model=replace(project.model, target=""))
+    assert policy_of(without, "production").challenger is None
+    unknown = replace(project, gate={name: value for name, value in project.gate.items() if name != "hygiene"})
+    assert policy_of(unknown, "production").challenger is None
+    own = replace(without, gate={**project.gate, "challenger": {"target": "features.y_val", "must": "be better"}})
+    challenger = policy_of(own, "production").challenger
+    assert challenger is not None
+    assert (challenger.rows, challenger.target, challenger.must) == ("features.X_test", "features.y_val", "be better")
 
 
 def test_the_service_gets_the_units_of_the_models_columns() -> None:
