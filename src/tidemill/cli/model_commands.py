@@ -129,7 +129,11 @@ def _print_origin(found: dict[str, Any], first: dict[str, object] | None = None)
             "version": f"{version['label']} ({short(version['package_digest'])}) by {version['author']}",
             "review": "none" if asked is None else f"{asked['id']} ({asked['state']})",
             "approver": approvers or "none",
-            **({"passed": approved["automatic_in_words"]} if approved and approved["automatic"] else {}),
+            **(
+                {"passed": approved["automatic_in_words"]}
+                if approved and (approved["automatic"] or {}).get("passed")
+                else {}
+            ),
             "run": f"{run['id']} by {run['author']}",
             "parameters": ", ".join(f"{name}={_value(value)}" for name, value in shown.items()) or "-",
             "metrics": _metrics(found["metrics"]),

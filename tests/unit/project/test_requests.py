@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tidemill.project import load_project, policy_of, register_request_of, service_spec_of, tuning_request_of
