@@ -87,6 +87,7 @@ def test_the_wheels_bring_what_the_commands_read(installed: Path) -> None:
         "print(tidemill.__file__, tidemill_runtime.__file__);"
         "root = r.files('tidemill');"
         "names = ['base/migrations/script.py.mako', 'base/migrations/env.py', 'locks/tool_requirements/dvc.txt',"
+        " 'server/static/index.html', 'server/static/favicon.svg',"
         " 'serving/page/service.css', 'serving/page/service.js', 'examples/fuel/pipeline.ipynb',"
         " 'examples/fuel/tidemill.toml', 'examples/fuel/cars.csv', 'py.typed'];"
         "print(*[name for name in names if not (root / name).is_file()])"

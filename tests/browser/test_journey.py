@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import PHONE, SECONDS, WIDE, Site, accessibility_problems
 
+from tidemill.engine.testing import Step, pipeline_of
+
+SMALL = json.dumps(dict(pipeline_of(Step(name="only")).raw))
 SCREENS = Path(__file__).parents[2] / "build" / "screens"
 
 
@@ -65,6 +69,30 @@ def approve(phone: Page, version: str) -> None:
     expect(phone.get_by_text("approved", exact=True)).to_be_visible(timeout=SECONDS)
 
 
+def test_what_others_wrote_is_shown_and_never_run(site: Site, browser: Browser) -> None:
+    hostile = '<img src=x onerror="window.hacked=1">' + "ü" * 200
+    page = site.page(browser)
+    page.evaluate(
+        """async ([name, spec]) => {
+            const body = JSON.stringify({ spec, name, experiment: name, origin: { source: name, commit: name } });
+            const headers = { "Content-Type": "application/json" };
+            const sent = await fetch("/api/v1/runs", { method: "POST", headers, body });
+            if (!sent.ok) throw new Error(await sent.text());
+        }""",
+        [hostile, SMALL],
+    )
+    for place in ("", "experiments", "runs"):
+        page.goto(f"{site.url}/{place}")
+        page.get_by_text("<img src=x").first.wait_for()
+        assert page.evaluate("window.hacked") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= WIDE[0], f"/{place} does not hold a long name"
+    page.get_by_role("link", name=re.compile("<img")).first.click()
+    expect(page.locator("h1")).to_contain_text("<img src=x")
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDE[0]
+    assert page.evaluate("window.hacked") is None
+    page.context.close()
+
+
 def test_a_stopped_worker_and_a_lost_site_are_seen(site: Site, browser: Browser) -> None:
     page = site.page(browser)
     processes = {each["name"]: each for each in site.tidemill.json("status")["processes"]}
@@ -94,8 +122,8 @@ def test_every_page_can_be_read_by_all_in_both_themes(site: Site, browser: Brows
                 page.set_viewport_size({"width": size[0], "height": size[1]})
                 page.goto(f"{site.url}/{place}")
                 page.locator("h1").wait_for()
-                page.wait_for_load_state("networkidle") if not place else None
-                name = f"{place.replace('/', '-') or 'home'}-{'dark' if dark else 'light'}-{size[0]}.png"
+                what = re.sub("/[0-9a-f-]{36}", "-one", place).replace("/", "-") or "home"
+                name = f"{what}-{'dark' if dark else 'light'}-{size[0]}.png"
                 page.screenshot(path=SCREENS / name)
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= size[0], f"{place} is {wide} pixels wide on a screen of {size[0]}"

@@ -60,7 +60,7 @@ export function Graph({ nodes, edges, selected = null, onSelect }: GraphProps) {
         onNodeClick={(_, node) => onSelect?.(node.id)} onlyRenderVisibleElements
       >
         <Background gap={20} />
-        <Controls showInteractive={false} />
+        {direction === "LR" && <Controls showInteractive={false} />}
       </ReactFlow>
     </div>
   );

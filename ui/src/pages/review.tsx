@@ -125,6 +125,7 @@ function Changes({ review }: { review: Review }) {
       <Asked of={difference}>
         {(found) => (
           <Table>
+            <Table.Thead><Table.Tr><Table.Th /><Table.Th>live</Table.Th><Table.Th>{review.model_version}</Table.Th></Table.Tr></Table.Thead>
             <Table.Tbody>
               {rowsOf(found as Schemas["DifferenceView"]).map(([name, before, after]) => (
                 <Table.Tr key={name}>
