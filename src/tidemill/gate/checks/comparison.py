@@ -80,7 +80,8 @@ def compare(champion: Sequence[float], challenger: Sequence[float], *, seed: int
     """
     import numpy
 
-    old, new = numpy.asarray(champion, dtype=float), numpy.asarray(challenger, dtype=float)
+    old: Any = numpy.asarray(champion, dtype=float)
+    new: Any = numpy.asarray(challenger, dtype=float)
     each = new - old
     random = numpy.random.default_rng(seed)
     size = len(each)

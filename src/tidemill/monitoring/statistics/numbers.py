@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from tidemill.monitoring.statistics.contract import NUMERIC, Measured, TwoSamples
 
@@ -23,8 +24,8 @@ class KolmogorovSmirnov:
         import numpy
         from scipy.stats import kstwo  # 0.7 s: only the process that computes windows pays
 
-        reference = numpy.sort(numpy.asarray(samples.sketch, dtype=float))
-        window = numpy.sort(numpy.asarray(samples.values, dtype=float))
+        reference: Any = numpy.sort(numpy.asarray(samples.sketch, dtype=float))
+        window: Any = numpy.sort(numpy.asarray(samples.values, dtype=float))
         points = numpy.concatenate([reference, window])
         before = numpy.searchsorted(reference, points, side="right") / len(reference)
         after = numpy.searchsorted(window, points, side="right") / len(window)
