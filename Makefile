@@ -4,6 +4,7 @@ SHELL := bash
 unexport PYTHONDONTWRITEBYTECODE
 export TIDEMILL_PEER_KFP := $(CURDIR)/.peers/kfp
 export TIDEMILL_PEER_KSERVE := $(CURDIR)/.peers/kserve
+export TIDEMILL_PEER_MLFLOW := $(CURDIR)/.peers/mlflow
 BIN := .venv/bin
 ARGS ?=
 # a file of tests is one worker's: what its tests share is made once; the longest, the journeys, come first

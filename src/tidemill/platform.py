@@ -92,6 +92,13 @@ class Platform:
 
         return ensure_tool(self.site, "dvc").python
 
+    def find_mlflow(self) -> Path:
+        """The Python of MLflow's environment, which is made where it is missing."""
+        from tidemill.locks import ensure_tool
+
+        named = self.settings.text("mlflow_python")
+        return Path(named) if named else ensure_tool(self.site, "mlflow").python
+
     @property
     def dvc_log(self) -> Path:
         """Where DVC's own messages go."""

@@ -107,6 +107,15 @@ SETTINGS: tuple[Setting, ...] = (
         minimum=0,
         meaning="Room that the home holds back and gives up on a full disk, in bytes; 0: none, else at least 16 MiB.",
     ),
+    Setting(
+        name="mlflow", kind=bool, default=True, meaning="Whether MLflow is at /mlflow, started by who asks for it."
+    ),
+    Setting(
+        name="mlflow_python",
+        kind=str,
+        default="",
+        meaning="A Python that has MLflow installed; empty: an environment of the site's own, made at the first use.",
+    ),
 )
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -140,6 +149,10 @@ class Settings:
     def number(self, name: str) -> int:
         """The value of a whole-number setting, in the unit that its name carries."""
         return int(self._values[name].value)
+
+    def is_on(self, name: str) -> bool:
+        """The value of a setting that is true or false."""
+        return bool(self._values[name].value)
 
     def explain(self) -> list[Explained]:
         """Every setting with its value and source, in the table's order."""

@@ -49,7 +49,7 @@ def config(
 
 
 def env(command: typer.Context, as_json: JsonOption = False) -> None:
-    """Print the exports that programs need to reach this site.
+    """Print the exports that programs need to reach this site: ours, and MLflow's clients.
 
     Example: eval "$(tidemill env)"
     """
@@ -63,6 +63,8 @@ def env(command: typer.Context, as_json: JsonOption = False) -> None:
     if not token:
         raise no_token(url)
     exports = {"TIDEMILL_URL": url, "TIDEMILL_TOKEN": token}
+    if context.platform.settings.is_on("mlflow"):
+        exports |= {"MLFLOW_TRACKING_URI": f"{url}/mlflow", "MLFLOW_TRACKING_TOKEN": token}
     if as_json:
         print_json(exports)
         return

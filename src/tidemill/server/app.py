@@ -32,6 +32,8 @@ from tidemill.server.processes import ProcessView, Watch, processes_of
 from tidemill.server.room import room_check
 from tidemill.server.sign_in import SESSION_COOKIE, signed_in
 from tidemill.serving.api import ASSETS, asset_routes
+from tidemill.tracking.api import mlflow_routes
+from tidemill.tracking.pages import PREFIX as MLFLOW
 from tidemill.triggers.api import HOOKS, hook_routes
 
 OPEN_PATHS = frozenset(
@@ -49,7 +51,10 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
-UPLOADS = "/api/v1" + UPLOADS_ROUTE
+OWN_WAYS = ("/api/v1" + UPLOADS_ROUTE, HOOKS + "/", MLFLOW + "/")
+"""No answer is kept for a key here: an upload is too large for that, and sent again it is the same artifact; a git
+server's own key says who sent a webhook no more than the rest of it; MLflow knows no such keys."""
+
 log = logging.getLogger(__name__)
 
 
@@ -74,9 +79,7 @@ def create_app(platform: Platform) -> FastAPI:
     async def around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         try:
             origin.check(request)
-            # an upload is too large to keep beside its key, and sent again it is the same artifact
-            # a git server's own key says who sent a webhook no more than the rest of it
-            has_own_way = request.url.path == UPLOADS or request.url.path.startswith(HOOKS + "/")
+            has_own_way = request.url.path.startswith(OWN_WAYS)
             if request.method in UNSAFE and "idempotency-key" in request.headers and not has_own_way:
                 actor = await to_thread.run_sync(lambda: find_actor(request))
                 response = await answer_once(site, actor, request, call_next)
@@ -97,6 +100,8 @@ def create_app(platform: Platform) -> FastAPI:
     events = event_routes(site, Watch(site), lambda one: authenticate(site, _secret_of(one)))
     app.include_router(events, prefix="/api/v1")
     app.include_router(outbox_routes(site), prefix="/api/v1", dependencies=[demand_room])
+    is_on = platform.settings.is_on("mlflow")
+    app.include_router(mlflow_routes(site.home, is_on=is_on), dependencies=[demand_room])
     app.include_router(asset_routes())
     app.include_router(dashboard_routes())
     app.include_router(hook_routes(site, approved_pipeline))

@@ -46,11 +46,20 @@ def data(platform: Platform, descriptors: Sequence[int]) -> None:
     serve_dvc(socket.socket(fileno=listener), platform.find_dvc, platform.dvc_log, _stop_on_signal())
 
 
+def mlflow(platform: Platform, descriptors: Sequence[int]) -> None:
+    """Become MLflow's server; its environment is made at the first request."""
+    from tidemill.tracking import serve_mlflow
+
+    (listener,) = descriptors
+    serve_mlflow(platform.home, socket.socket(fileno=listener), platform.find_mlflow)
+
+
 ROLES: dict[str, Callable[[Platform, Sequence[int]], None]] = {
     "worker": work,
     "controller": control,
     "recorder": record,
     "data": data,
+    "mlflow": mlflow,
 }
 
 

@@ -27,9 +27,10 @@ from tidemill.supervisor.model import ProcessSpec, ProcessState, ProcessStatus
 from tidemill.supervisor.predictors import answer_for
 from tidemill.supervisor.process import Process
 from tidemill.supervisor.sockets import free_port, listen_tcp, listen_unix
+from tidemill.tracking import mlflow_socket
 
 READY_SECONDS = 30.0
-DATA_DRAIN_SECONDS = 12.0
+WOKEN_DRAIN_SECONDS = 12.0
 MAX_EARLY_RESTARTS = 3
 """A process that ends this often before the site is ready will not get ready."""
 
@@ -91,10 +92,12 @@ class RunningSite:
     def _specs(self, address: str, port: int) -> Sequence[ProcessSpec]:
         site = self._platform.site
         server = [self._listen(listen_unix(self._socket("server")))]
-        data = self._data(self._listen(listen_unix(dvc_socket(site.home))))
+        woken = [self._woken("data", dvc_socket(site.home))]
+        if self._platform.settings.is_on("mlflow"):
+            woken.append(self._woken("mlflow", mlflow_socket(site.home)))
         if not self._with_gateway:
             server.append(self._listen(listen_tcp(address, port)))
-            return [self._server(*server), self._role("controller"), self._role("worker"), data]
+            return [self._server(*server), self._role("controller"), self._role("worker"), *woken]
         recorder = self._listen(listen_unix(recorder_socket(site)))
         place = prepare_gateway(site, address=address, port=port, server_socket=self._socket("server"))
         gateway = ProcessSpec(name="gateway", argv=gateway_argv(place))
@@ -104,7 +107,7 @@ class RunningSite:
             gateway,
             self._role("controller"),
             self._role("worker"),
-            data,
+            *woken,
         ]
 
     def _server(self, *descriptors: int) -> ProcessSpec:
@@ -116,9 +119,10 @@ class RunningSite:
         argv = (sys.executable, "-m", "tidemill.supervisor.roles", name, home, *map(str, descriptors))
         return ProcessSpec(name=name, argv=argv, inherited=descriptors)
 
-    def _data(self, descriptor: int) -> ProcessSpec:
-        role = self._role("data", descriptor)
-        return dataclasses.replace(role, woken_by=descriptor, drain_seconds=DATA_DRAIN_SECONDS)
+    def _woken(self, name: str, path: Path) -> ProcessSpec:
+        """A process that is started by who connects to a socket."""
+        descriptor = self._listen(listen_unix(path))
+        return dataclasses.replace(self._role(name, descriptor), woken_by=descriptor, drain_seconds=WOKEN_DRAIN_SECONDS)
 
     def _listen(self, listener: socket.socket) -> int:
         self._listeners.append(listener)
@@ -166,7 +170,7 @@ class RunningSite:
     async def _drain(self) -> None:
         # who lets work in stops first, who others need stops last
         ending = {process.spec.name: process for process in self._processes}
-        for name in ("gateway", "data", "worker", "controller"):
+        for name in ("gateway", "data", "mlflow", "worker", "controller"):
             if name in ending:
                 await ending.pop(name).stop()
         await asyncio.to_thread(self._predictors.close)

@@ -44,7 +44,7 @@ def test_its_files_may_be_kept_and_nothing_else_is_given_out(client: TestClient)
 
 
 def test_an_address_of_the_api_that_is_not_there_is_a_404_of_the_api(client: TestClient) -> None:
-    for path in ("/api/v1/nothing", "/api/nothing", "/serving/a/b", "/mlflow/x"):
+    for path in ("/api/v1/nothing", "/api/nothing", "/serving/a/b", "/apis/x"):
         answer = client.get(path)
         assert (answer.status_code, answer.json()["error"]) == (404, "not_found"), path
 

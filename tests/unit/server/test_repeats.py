@@ -301,6 +301,10 @@ HARMLESS = {
     "POST /triggers/{name}/resume": "a trigger at work stays so",
     "POST /triggers/{name}/secret": "it only tells",
     "POST /api/v1/hooks/{trigger_id}": "the delivery is the key of the firing",
+    **{
+        f"{method} /mlflow/{{path:path}}": "MLflow's own, on which nothing here depends"
+        for method in ("POST", "PUT", "PATCH", "DELETE")
+    },
     "POST /outbox/{effect_id}/retry": "an effect that waits goes on waiting",
     "DELETE /outbox/{effect_id}": "what is gone stays so",
 }
