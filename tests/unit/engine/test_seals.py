@@ -41,7 +41,7 @@ def test_a_finished_run_proves(bench: Any) -> None:
     "change",
     [
         "UPDATE run SET name='other'",
-        "UPDATE run SET caching=0",
+        "UPDATE run SET caching=NOT caching",
         "UPDATE run SET seal=NULL",
         "UPDATE run SET end_seal=seal",
         "UPDATE task SET state='SKIPPED' WHERE name='second'",
