@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tidemill.access import Actor
     from tidemill.data import WarmDvc
     from tidemill.engine import Worker
+    from tidemill.notify import NotifyOptions
 
 PROJECT_FILE = "tidemill.toml"
 
@@ -78,6 +79,28 @@ class Platform:
             timeout_seconds=float(self.settings.number("step_timeout_seconds")),
         )
         return open_worker(self.site, options)
+
+    @cached_property
+    def notify_options(self) -> NotifyOptions:
+        """How people are told; `InvalidInput` for an address in the settings that can never be told."""
+        from tidemill.notify import NotifyOptions, parse_plan
+        from tidemill.notify.plan import listed
+
+        told = self.settings
+        table = {"emails": listed(told.text("notify_emails")), "webhooks": listed(told.text("notify_webhooks"))}
+        return NotifyOptions(
+            plan=parse_plan(table, place="setting notify"),
+            public_url=told.text("public_url"),
+            messages_per_minute=told.number("notify_per_minute"),
+            private_addresses=told.is_on("notify_private_addresses"),
+            webhook_secret=told.text("webhook_secret"),
+            smtp_host=told.text("smtp_host"),
+            smtp_port=told.number("smtp_port"),
+            smtp_security=told.text("smtp_security"),
+            smtp_user=told.text("smtp_user"),
+            smtp_password=told.text("smtp_password"),
+            smtp_from=told.text("smtp_from"),
+        )
 
     @cached_property
     def dvc(self) -> WarmDvc:

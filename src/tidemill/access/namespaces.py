@@ -33,6 +33,11 @@ def ensure_namespace(site: Site, name: str, *, created_by: str) -> Namespace:
     return known
 
 
+def every_namespace(connection: Connection) -> list[Namespace]:
+    """All namespaces, in the caller's transaction: for the parts that look after the whole site."""
+    return store.every_namespace(connection)
+
+
 def find_namespace(site: Site, name: str) -> Namespace:
     """The namespace of that name; `NotFound` when there is none."""
     with site.database.read() as connection:

@@ -113,6 +113,12 @@ def namespace_by_name(connection: Connection, name: str) -> Namespace | None:
     return None if row is None else Namespace(id=row.namespace_id, name=row.name)
 
 
+def every_namespace(connection: Connection) -> list[Namespace]:
+    """All namespaces by id: for the parts that look after the whole site."""
+    found = connection.execute(select(namespace_rows).order_by(namespace_rows.c.namespace_id))
+    return [Namespace(id=row.namespace_id, name=row.name) for row in found]
+
+
 def namespace_by_id(connection: Connection, namespace_id: str) -> Namespace | None:
     """The namespace of that id."""
     row = connection.execute(select(namespace_rows).where(namespace_rows.c.namespace_id == namespace_id)).one_or_none()

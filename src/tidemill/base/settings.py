@@ -116,7 +116,63 @@ SETTINGS: tuple[Setting, ...] = (
         default="",
         meaning="A Python that has MLflow installed; empty: an environment of the site's own, made at the first use.",
     ),
+    Setting(
+        name="public_url",
+        kind=str,
+        default="",
+        meaning="The address under which people reach the dashboard, for links in messages; empty: the site's own.",
+    ),
+    Setting(
+        name="notify_emails",
+        kind=str,
+        default="",
+        meaning="E-mail addresses that are told of everything in every namespace, separated by commas.",
+    ),
+    Setting(
+        name="notify_webhooks",
+        kind=str,
+        default="",
+        meaning="Addresses of webhooks that are told of everything in every namespace, separated by commas.",
+    ),
+    Setting(
+        name="notify_per_minute",
+        kind=int,
+        default=6,
+        minimum=1,
+        meaning="How many messages an address gets in a minute at most; what comes beyond is told together.",
+    ),
+    Setting(
+        name="notify_private_addresses",
+        kind=bool,
+        default=False,
+        meaning="Whether webhooks may go to addresses of this machine and its networks.",
+    ),
+    Setting(
+        name="webhook_secret",
+        kind=str,
+        default="",
+        meaning="What webhooks are signed with (HMAC-SHA256, as Standard Webhooks has it); empty: not signed.",
+    ),
+    Setting(name="smtp_host", kind=str, default="", meaning="The mail server that takes the site's e-mail."),
+    Setting(name="smtp_port", kind=int, default=587, minimum=1, maximum=65_535, meaning="Its port."),
+    Setting(
+        name="smtp_security",
+        kind=str,
+        default="starttls",
+        meaning="How the line to it is encrypted: starttls, tls, or none, which is refused with a password.",
+    ),
+    Setting(name="smtp_user", kind=str, default="", meaning="Who signs in at the mail server; empty: nobody."),
+    Setting(name="smtp_password", kind=str, default="", meaning="The password for it."),
+    Setting(
+        name="smtp_from",
+        kind=str,
+        default="",
+        meaning="The sender of e-mail; empty: tidemill@ and the mail server's name.",
+    ),
 )
+
+SECRETS = frozenset({"token", "database_url", "webhook_secret", "smtp_password", "notify_webhooks"})
+"""Settings that are only said to be there; the address of a webhook may be a secret in itself."""
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}

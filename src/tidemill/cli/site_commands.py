@@ -11,7 +11,7 @@ import tomlkit
 import typer
 
 from tidemill.base.errors import InvalidInput, Unavailable
-from tidemill.base.settings import Explained
+from tidemill.base.settings import SECRETS, Explained
 from tidemill.cli.context import JsonOption, context_of
 from tidemill.cli.doctor import examine
 from tidemill.cli.output import print_json, print_table, say, wrapped
@@ -127,5 +127,5 @@ def _read_token() -> str:
 
 def _value(explained: Explained) -> object:
     """The value of a setting; a secret is only said to be there."""
-    is_secret = explained.setting.name in {"token", "database_url"}
+    is_secret = explained.setting.name in SECRETS
     return "(set)" if is_secret and explained.value else explained.value

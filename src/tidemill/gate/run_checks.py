@@ -19,6 +19,7 @@ from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import review_in
 from tidemill.gate.model import CheckResult, CheckState, Review, ReviewState
 from tidemill.gate.verify import verify_live
+from tidemill.gate.waiting import say_that_it_waits
 from tidemill.registry import RunOutputs, version_in
 
 
@@ -27,7 +28,7 @@ def run_checks(site: Site, namespace_id: str, review_id: str, *, checks: Mapping
 
     A check that the site could not run (no disk, no package index) stays pending with the reason as its summary.
     Afterwards a review whose policy asks for no approval passes by itself, and so does one whose policy lets the site
-    decide, where it may.
+    decide, where it may. One that waits for people is told of.
     """
     with site.database.read() as connection:
         review = review_in(connection, namespace_id, review_id)
@@ -41,6 +42,7 @@ def run_checks(site: Site, namespace_id: str, review_id: str, *, checks: Mapping
         key = signing_key(site.home)
         with site.database.write() as connection:
             decide_if_passed(connection, site, key, opener, review_id)
+    say_that_it_waits(site, namespace_id, review_id)
 
 
 def _due(

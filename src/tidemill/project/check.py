@@ -14,7 +14,7 @@ from tidemill.pipelines.model import Component, ParameterSpec, ParameterType
 from tidemill.pipelines.schema import nearest
 from tidemill.project.load import load_project
 from tidemill.project.model import Project
-from tidemill.project.requests import rules_of_project, service_spec_of
+from tidemill.project.requests import notify_plan_of, rules_of_project, service_spec_of
 from tidemill.project.source import ProjectSource, load_source, policy_outputs
 
 
@@ -27,6 +27,7 @@ def check_project(path: Path) -> tuple[Project, ProjectSource]:
     check_units(project)
     check_rollout(project)
     check_monitor(project)
+    check_notify(project)
     check_triggers(project, file=local_place(project.path))
     source = load_source(project)
     check_pipeline(project, source.pipeline)
@@ -98,6 +99,15 @@ def check_monitor(project: Project) -> None:
         raise _spot(project, "monitor", "drift", "statistic").problem(
             f"there is no drift statistic {rules.statistic!r}", nearest(rules.statistic, known)
         )
+
+
+def check_notify(project: Project) -> None:
+    """Raise `InvalidInput` for an address that can never be told."""
+    try:
+        notify_plan_of(project)
+    except InvalidInput as problem:
+        key = (problem.place or "").rpartition(".")[2]
+        raise _spot(project, "notify", key).problem(problem.message, problem.remedy) from problem
 
 
 def check_triggers(project: Project, *, file: str) -> None:

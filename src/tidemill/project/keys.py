@@ -9,6 +9,7 @@ from tidemill.project.key_kinds import name as _name
 from tidemill.project.key_kinds import output as _output
 from tidemill.project.key_kinds import outputs as _outputs
 from tidemill.project.key_kinds import text as _text
+from tidemill.project.notify_keys import NOTIFY
 from tidemill.project.rollout_keys import ROLLOUT, SPECIAL_ROLLOUT
 
 PROJECT = Table(
@@ -330,6 +331,7 @@ FILE = Table(
         "monitor": MONITOR,
         "environments": ENVIRONMENTS,
         "triggers": TRIGGERS,
+        "notify": NOTIFY,
         "settings": SETTINGS,
     },
 )

@@ -107,6 +107,7 @@ def _project(file: Path, value: Mapping[str, Any], spot: Spot) -> Project:
         gate=_gate(value.get("gate", {}), spot.at("gate")),
         service=_service(value["service"], spot.at("service")) if "service" in value else None,
         monitor=value.get("monitor"),
+        notify=value.get("notify"),
         environments={
             name: EnvironmentPlan(
                 name=name,

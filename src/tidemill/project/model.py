@@ -119,8 +119,8 @@ class Project:
 
     `path` is the file. Either `notebook` or `pipeline` names the code, relative to the file's folder. `gate` is the
     policy in the form that `tidemill.gate` reads, `monitor` the rules in that of `tidemill.monitoring`, None for the
-    usual ones. `declared` are the tables as the file has them, without `[settings]`,
-    which are the folder's own; `lines` tells in which line each declared field stands.
+    usual ones, `notify` who is told in the form of `tidemill.notify`. `declared` are the tables as the file has them,
+    without `[settings]`, which are the folder's own; `lines` tells in which line each declared field stands.
     """
 
     path: Path
@@ -137,6 +137,7 @@ class Project:
     gate: Mapping[str, Any] = field(default_factory=dict)
     service: ServicePlan | None = None
     monitor: Mapping[str, Any] | None = None
+    notify: Mapping[str, Any] | None = None
     environments: Mapping[str, EnvironmentPlan] = field(default_factory=dict)
     triggers: Mapping[str, TriggerPlan] = field(default_factory=dict)
     declared: Mapping[str, Any] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from tidemill.base.canonical import canonical_json
 from tidemill.base.errors import InvalidInput, TooLarge
 from tidemill.base.site import Site
 from tidemill.project import store
-from tidemill.project.check import check_monitor, check_triggers, check_units
+from tidemill.project.check import check_monitor, check_notify, check_triggers, check_units
 from tidemill.project.compare import (
     ForeignChange,
     Plan,
@@ -58,6 +58,7 @@ def asked_project(name: str, request: ApplyRequest) -> Project:
         raise TooLarge(f"more than {MAX_BYTES} bytes", place="document")
     check_units(project)
     check_monitor(project)
+    check_notify(project)
     check_triggers(project, file=request.file)
     return project
 

@@ -16,6 +16,7 @@ from tidemill.project.model import ModelPlan, Project, ServicePlan, TriggerPlan,
 if TYPE_CHECKING:
     from tidemill.gate import Policy
     from tidemill.monitoring.rules import Rules
+    from tidemill.notify import NotifyPlan
     from tidemill.registry import RegisterRequest
     from tidemill.serving import ServiceSpec
     from tidemill.triggers import Action, TriggerSpec
@@ -60,6 +61,13 @@ def rules_of_project(project: Project) -> Rules | None:
     from tidemill.monitoring.rules import parse_rules
 
     return None if project.monitor is None else parse_rules(project.monitor, place=f"{project.path}: monitor")
+
+
+def notify_plan_of(project: Project) -> NotifyPlan | None:
+    """Who is told of what as the project declares it; None where it names nobody."""
+    from tidemill.notify import parse_plan
+
+    return None if project.notify is None else parse_plan(project.notify, place="notify")
 
 
 def service_spec_of(project: Project) -> ServiceSpec:

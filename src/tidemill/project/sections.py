@@ -5,7 +5,8 @@ from __future__ import annotations
 from tidemill.project.gate_section import GateSection
 from tidemill.project.live import Section
 from tidemill.project.monitor_section import MonitorSection
+from tidemill.project.notify_section import NotifySection
 from tidemill.project.service_section import ServiceSection
 from tidemill.project.trigger_section import TriggerSection
 
-SECTIONS: tuple[Section, ...] = (ServiceSection(), GateSection(), MonitorSection(), TriggerSection())
+SECTIONS: tuple[Section, ...] = (ServiceSection(), GateSection(), MonitorSection(), TriggerSection(), NotifySection())

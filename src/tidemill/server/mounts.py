@@ -12,6 +12,7 @@ from tidemill.engine import api as engine_api
 from tidemill.gate import api as gate_api
 from tidemill.gate import approved_pipeline
 from tidemill.monitoring import api as monitoring_api
+from tidemill.notify import api as notify_api
 from tidemill.platform import Platform
 from tidemill.project import api as project_api
 from tidemill.registry import api as registry_api
@@ -38,5 +39,6 @@ def slice_routers(platform: Platform) -> list[APIRouter]:
         serving_api.routes(site, source),
         monitoring_api.routes(site),
         triggers_api.routes(site, approved_pipeline),
+        notify_api.routes(site, platform.notify_options),
         project_api.routes(site),
     ]

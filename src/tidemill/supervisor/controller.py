@@ -15,7 +15,7 @@ from tidemill.platform import Platform
 from tidemill.serving.gateway import gateway_place
 from tidemill.serving.serve import reconcile_until
 from tidemill.supervisor.leading import leading_reconciler
-from tidemill.supervisor.rounds import ROUNDS, go_round
+from tidemill.supervisor.rounds import go_round, rounds_of
 
 LEASE = timedelta(seconds=6)
 RENEW_SECONDS = 2.0
@@ -55,7 +55,9 @@ def _taken(platform: Platform, holder: str) -> Lease | None:
 def _lead(platform: Platform, lease: Lease, stop: threading.Event) -> None:
     site = fenced(platform.site, lease)
     ended = threading.Event()
-    threads = [threading.Thread(target=go_round, args=(each, site, ended), name=each.name) for each in ROUNDS]
+    threads = [
+        threading.Thread(target=go_round, args=(each, site, ended), name=each.name) for each in rounds_of(platform)
+    ]
     if gateway_place(site).clusters.exists():
         work = (site, leading_reconciler(site), ended)
         threads.append(threading.Thread(target=reconcile_until, args=work, name="services"))

@@ -42,6 +42,14 @@ def write_marker(home: Home, *, url: str, socket_path: Path) -> None:
     temporary.replace(_path(home))
 
 
+def public_url(home: Home) -> str:
+    """Where people reach the site; "" while it says nothing."""
+    try:
+        return str(json.loads(_path(home).read_text())["url"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
 def remove_marker(home: Home) -> None:
     """Take the marker away."""
     _path(home).unlink(missing_ok=True)

@@ -15,6 +15,9 @@ from tidemill.base.site import Site
 from tidemill.data import Dvc, SiteDvc, dvc_socket, handed_over, own_umask
 from tidemill.gate import approved_pipeline, run_pending_checks
 from tidemill.monitoring import advance_windows
+from tidemill.notify import tell_people, topics
+from tidemill.platform import Platform
+from tidemill.supervisor.marker import public_url
 from tidemill.triggers import advance_firings, fire_due, poll_sources
 from tidemill.tuning import advance_tunings
 
@@ -35,7 +38,7 @@ class Round:
 
 
 TOPICS: tuple[Topic, ...] = ()
-"""What the outbox delivers: each topic has a thread of its own, so that one that hangs holds up no other."""
+"""What the outbox delivers whatever the settings: each topic has a thread, so that one that hangs holds up no other."""
 
 ROUNDS = (
     Round(name="tunings", seconds=0.2, work=advance_tunings),
@@ -47,8 +50,23 @@ ROUNDS = (
     # whoever opens a review runs its checks; what a crash cut off is taken up when the next one leads
     Round(name="checks", seconds=0, work=run_pending_checks),
     Round(name="ended effects", seconds=3600.0, work=forget_effects),
-    *(Round(name=f"outbox {topic.name}", seconds=0.5, work=Postman(topic).deliver) for topic in TOPICS),
 )
+
+
+def rounds_of(platform: Platform) -> tuple[Round, ...]:
+    """All rounds of a site, those that its settings decide, too."""
+    options = platform.notify_options
+    return (
+        *ROUNDS,
+        *(outbox_round(topic) for topic in TOPICS),
+        Round(name="notify", seconds=2.0, work=lambda site: tell_people(site, options, public_url(site.home))),
+        *(outbox_round(topic) for topic in topics(options)),
+    )
+
+
+def outbox_round(topic: Topic) -> Round:
+    """The round that delivers a topic."""
+    return Round(name=f"outbox {topic.name}", seconds=0.5, work=Postman(topic).deliver)
 
 
 def _dvc(site: Site) -> Dvc:

@@ -104,7 +104,7 @@ def test_without_an_approved_pipeline_version_people_decide_and_what_comes_after
     assert reasons(review) == "no pipeline version of fuel is approved for production yet"
     with site.database.read() as connection:
         kinds = [e.kind for e in events_of(connection, namespace_id=review.namespace_id, subject_id=review.id)]
-    assert kinds[-1] == "review.left_to_people"
+        assert kinds[-2:] == ["review.left_to_people", "review.waiting"]
     assert approve(site, people.approver, review.id, review.package_digest).state is ReviewState.APPROVED
     assert ask(site, people, runs, runs.run(data=runs.data(b"a\n9\n"))).state is ReviewState.APPROVED
 

@@ -307,6 +307,7 @@ HARMLESS = {
     },
     "POST /outbox/{effect_id}/retry": "an effect that waits goes on waiting",
     "DELETE /outbox/{effect_id}": "what is gone stays so",
+    "POST /notify/test": "a test message may come twice",
 }
 
 

@@ -44,7 +44,7 @@ def test_a_lease_that_cannot_be_written_is_tried_again_and_one_lost_so_ends_what
     monkeypatch.setattr(controller, "take_lease", sometimes)
     monkeypatch.setattr(controller, "RENEW_SECONDS", 0.01)
     waiting = Round(name="waiting", seconds=0.01, work=lambda _site: None)
-    monkeypatch.setattr(controller, "ROUNDS", (waiting,))
+    monkeypatch.setattr(controller, "rounds_of", lambda _platform: (waiting,))
     monkeypatch.setattr(controller, "go_round", lambda _round, _site, ended: led.append(ended.wait(60)))
     before = threading.active_count()
     platform: Any = _Platform(site)

@@ -2,7 +2,7 @@
 
 from tidemill.base.outbox.deliver import Postman
 from tidemill.base.outbox.enqueue import enqueue
-from tidemill.base.outbox.find import dead_effects, list_effects, overdue_topics
+from tidemill.base.outbox.find import dead_effects, find_effect, list_effects, overdue_topics
 from tidemill.base.outbox.model import Effect, EffectState, QueuedEffect, Topic, Undeliverable
 from tidemill.base.outbox.settle import drop_effect, forget_effects, retry_effect
 
@@ -16,6 +16,7 @@ __all__ = [
     "dead_effects",
     "drop_effect",
     "enqueue",
+    "find_effect",
     "forget_effects",
     "list_effects",
     "overdue_topics",

@@ -8,7 +8,10 @@ import threading
 from dataclasses import replace
 from datetime import timedelta
 
+from sqlalchemy import Connection
+
 from tidemill.base.errors import TidemillError
+from tidemill.base.events import append_event
 from tidemill.base.leases import LeaseLost
 from tidemill.base.outbox import store
 from tidemill.base.outbox.model import EffectState, QueuedEffect, Topic, Undeliverable
@@ -62,7 +65,7 @@ class Postman:
                 return None
             if found.attempts >= self._topic.attempts:  # the last one was not even recorded
                 told = found.last_error or "the site ended in the middle of each attempt"
-                store.change_effect(connection, found, EffectState.DEAD, ended_at=now, last_error=told)
+                _give_up(connection, site, found, told)
                 return None
             attempts, next_at = found.attempts + 1, now + self._pause(found.attempts)
             store.change_effect(connection, found, found.state, attempts=attempts, next_attempt_at=next_at)
@@ -99,7 +102,7 @@ class Postman:
                 return True
             told = _told(problem)
             if isinstance(problem, Undeliverable) or effect.attempts >= self._topic.attempts:
-                store.change_effect(connection, effect, EffectState.DEAD, ended_at=now, last_error=told)
+                _give_up(connection, site, effect, told)
                 log.error("%s: effect %s is given up: %s", effect.topic, effect.id, told)
             else:
                 store.change_effect(connection, effect, effect.state, last_error=told)
@@ -110,6 +113,21 @@ class Postman:
         """The pause after an attempt that had `attempts` before it; random, so that many do not come back at once."""
         doubled = self._topic.first_pause * (1 << min(attempts, 30))
         return min(doubled, self._topic.longest_pause) * (1 - self._draw.random() / 2)
+
+
+def _give_up(connection: Connection, site: Site, effect: QueuedEffect, told: str) -> None:
+    """Write that it is dead, and the event `effect.died`, in the caller's transaction."""
+    if not store.change_effect(connection, effect, EffectState.DEAD, ended_at=site.clock.now(), last_error=told):
+        return
+    append_event(
+        connection,
+        site.clock,
+        namespace_id=effect.namespace_id,
+        kind="effect.died",
+        subject_id=effect.id,
+        data={"topic": effect.topic, "lane": effect.lane, "attempts": effect.attempts, "error": told},
+        created_by=effect.created_by,
+    )
 
 
 def _told(problem: BaseException) -> str:

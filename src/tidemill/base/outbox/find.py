@@ -1,9 +1,11 @@
-"""The verbs list_effects, dead_effects and overdue_topics."""
+"""The verbs list_effects, find_effect, dead_effects and overdue_topics."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+
+from sqlalchemy import Connection
 
 from tidemill.base.outbox import store
 from tidemill.base.outbox.model import EffectState, QueuedEffect
@@ -16,6 +18,11 @@ def list_effects(
     """The effects of a namespace in some states, newest first, those with a number below `before`."""
     with site.database.read() as connection:
         return store.effects_of(connection, namespace_id, states=states, before=before, limit=limit)
+
+
+def find_effect(connection: Connection, namespace_id: str, effect_id: str) -> QueuedEffect | None:
+    """One effect, in the caller's transaction; None when it is forgotten."""
+    return store.effect_by_id(connection, namespace_id, effect_id)
 
 
 def dead_effects(site: Site, *, limit: int) -> list[QueuedEffect]:

@@ -460,6 +460,21 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('namespace_id'),
     sa.UniqueConstraint('name')
     )
+    op.create_table('notify_target',
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('project', sa.String(length=63), nullable=False),
+    sa.Column('address_digest', sa.String(length=32), nullable=False),
+    sa.Column('notifier', sa.String(length=50), nullable=False),
+    sa.Column('address', sa.Text(), nullable=False),
+    sa.Column('service', sa.String(length=63), nullable=False),
+    sa.Column('subjects', sa.JSON(), nullable=False),
+    sa.Column('told_until', sa.Integer(), nullable=False),
+    sa.Column('minute_began', sa.String(length=32), nullable=False),
+    sa.Column('sent', sa.Integer(), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('namespace_id', 'project', 'address_digest')
+    )
     op.create_table('outbox',
     sa.Column('number', sa.Integer(), autoincrement=True, nullable=False),
     sa.Column('id', sa.String(length=36), nullable=False),
