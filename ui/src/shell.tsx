@@ -2,7 +2,7 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Loader, NavLink, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
-  IconActivity, IconAdjustments, IconBolt, IconBox, IconChecklist, IconFlask, IconHome, IconMoon, IconPlayerPlay, IconServer, IconSun, type Icon,
+  IconActivity, IconAdjustments, IconBolt, IconBox, IconChecklist, IconExternalLink, IconFlask, IconHome, IconMoon, IconPlayerPlay, IconServer, IconSun, type Icon,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense } from "react";
@@ -53,6 +53,7 @@ export function Shell() {
             active={to === "/" ? pathname === "/" : pathname.startsWith(to)}
           />
         ))}
+        <NavLink component="a" href="/mlflow/" label="MLflow" leftSection={<IconExternalLink size={16} />} />
       </AppShell.Navbar>
       <AppShell.Main>
         <Suspense fallback={<Loader size="sm" />}>

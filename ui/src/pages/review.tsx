@@ -47,6 +47,7 @@ function Shown({ review }: { review: Review }) {
           {review.approvals.length === 0 ? <Empty>Nobody has approved.</Empty> : <Facts of={review.approvals.map((one) => [one.approver, <Ago at={one.created_at} />])} />}
           {review.reason && <Text size="sm" mt="xs">Rejected by {review.closed_by}: {review.reason}</Text>}
         </Part>
+        {review.pipeline && <CodeChanges review={review} />}
         {review.pipeline && <PipelineVersion version={review.pipeline} />}
         <Part title="What is decided">
           <Facts
@@ -59,6 +60,44 @@ function Shown({ review }: { review: Review }) {
         </Part>
       </SimpleGrid>
     </Page>
+  );
+}
+
+/** What the site tells of the code: pairs are (approved, asked for). */
+type CodeDifference = {
+  against: { review_id: string; approved_by: string[] } | null;
+  same: boolean;
+  steps: { step: string; change: string; lines: string[]; more_lines: number }[];
+  parameters: Record<string, [unknown, unknown]>;
+  locks: Record<string, [unknown, unknown]>;
+};
+
+function CodeChanges({ review }: { review: Review }) {
+  const difference = useQuery({
+    queryKey: ["reviews", review.id, "code"],
+    queryFn: () => told(api.GET("/api/v1/reviews/{review_id}/pipeline-difference", { params: { path: { review_id: review.id } } })) as unknown as Promise<CodeDifference>,
+  });
+  return (
+    <Part title="What changed in the code">
+      <Asked of={difference}>
+        {(found) => (
+          <Stack gap="xs">
+            {found.against === null && <Text size="sm" c="dimmed">No pipeline version is approved here yet: all of it is new.</Text>}
+            {found.same && <Text size="sm">Nothing: it is the version that {found.against?.approved_by.join(", ")} approved.</Text>}
+            {Object.entries({ ...found.parameters, ...found.locks }).map(([name, [before, after]]) => (
+              <Text key={name} size="sm">{name}: <span className="mono">{shown(before)}</span> → <span className="mono">{shown(after)}</span></Text>
+            ))}
+            {found.steps.map((step) => (
+              <details key={step.step} open={found.against !== null}>
+                <summary>{step.step} <span className="muted">{step.change}</span></summary>
+                <pre className="log mono" tabIndex={0}>{step.lines.map((line, index) => <span key={index} className={line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : "muted"}>{line}{"\n"}</span>)}</pre>
+                {step.more_lines > 0 && <Alert color="orange" title="Not all is shown">{step.more_lines} more lines of this step differ.</Alert>}
+              </details>
+            ))}
+          </Stack>
+        )}
+      </Asked>
+    </Part>
   );
 }
 

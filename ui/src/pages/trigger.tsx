@@ -15,7 +15,7 @@ type Firing = Schemas["FiringView"];
 type Verb = "fire" | "pause" | "resume";
 
 const COLUMNS: Column<Firing>[] = [
-  { name: "Fired", cell: (one) => <Ago at={one.created_at} />, by: (one) => one.created_at },
+  { name: "Fired", cell: (one) => <Ago at={one.created_at} />, by: (one) => one.created_at, isNumber: true },
   { name: "State", cell: (one) => <State state={one.state} />, by: (one) => one.state },
   { name: "Cause", cell: (one) => <Text size="xs" c="dimmed" truncate maw={280} title={JSON.stringify(one.cause)}>{causeOf(one)}</Text> },
   { name: "Run", cell: (one) => (one.run_id ? <Anchor component={Link} to={`/runs/${one.run_id}`} fz="sm">{one.run_id.slice(-12)}</Anchor> : "–") },
@@ -25,7 +25,7 @@ const COLUMNS: Column<Firing>[] = [
 ];
 
 const causeOf = (firing: Firing) =>
-  Object.entries(firing.cause).filter(([name, value]) => name !== "schema_version" && value !== "" && value !== null).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`).join(", ") || firing.created_by;
+  Object.entries(firing.cause).filter(([name, value]) => !["schema_version", "event", "subject"].includes(name) && value !== "" && value !== null).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`).join(", ") || firing.created_by;
 
 export default function TriggerPage() {
   const { name = "" } = useParams();

@@ -12,10 +12,10 @@ import { number, percent } from "../components/number";
 import { Asked, Empty, Page, Part } from "../components/page";
 import { type Column, Rows, useAddress } from "../components/rows";
 import { type Window, binsOf, columnOf, featuresOf, inTime, shares } from "../components/watched";
-import { Ago } from "../components/when";
+import { Ago, seconds } from "../components/when";
 
 const MOST_LINES = 6;
-const clock = (moment: string) => new Date(moment).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const clock = (moment: string) => new Date(moment).toLocaleString(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
 export default function Watched() {
   const { name = "" } = useParams();
@@ -57,17 +57,28 @@ function Raised({ service }: { service: string }) {
 }
 
 function Shown({ told }: { told: Schemas["MonitoringView"] }) {
-  const windows = useMemo(() => inTime(told.windows), [told]);
+  const [address, change] = useAddress();
+  const revisions = [...new Set(told.windows.map((one) => one.revision))].sort((one, other) => Number(other) - Number(one));
+  const revision = address.get("revision");
+  const windows = useMemo(() => inTime(told.windows.filter((one) => !revision || one.revision === revision)), [told, revision]);
   const newest = windows.at(-1);
   const found = newest?.findings.filter((one) => one.breached) ?? [];
   return (
     <>
       {told.problem && <Alert color="orange" title="Not all could be computed">{told.problem}</Alert>}
-      {found.map((one) => (
-        <Alert key={`${one.name} ${one.feature}`} color="orange" title={`${one.kind}${one.feature ? ` of ${one.feature}` : ""}`} role="alert">
-          {number(one.value, 3)}; the rule says {number(one.threshold, 3)}
+      {found.length > 0 && (
+        <Alert color="orange" title="Found in the newest window" role="alert">
+          {found.map((one) => (
+            <Text key={`${one.name} ${one.feature}`} size="sm">{one.kind}{one.feature ? ` of ${one.feature}` : ""}: {number(one.value, 3)}, the rule says {number(one.threshold, 3)}</Text>
+          ))}
         </Alert>
-      ))}
+      )}
+      {revisions.length > 1 && (
+        <Select
+          aria-label="revision" placeholder="all revisions" clearable w={160} value={revision} onChange={(value) => change("revision", value)}
+          data={revisions.map((one) => ({ value: one, label: `revision ${one}` }))}
+        />
+      )}
       {newest?.note && <Text size="sm" c="dimmed">{newest.note}</Text>}
       {windows.length === 0 ? (
         <Empty command={`tidemill predict ${told.service} -i …`}>No window yet: predictions are looked at in windows.</Empty>
@@ -145,7 +156,7 @@ function Distribution({ windows }: { windows: Window[] }) {
           <Chart option={option} label={`${name}: reference and window beside each other`} />
           <Text size="xs" c="dimmed">
             {column.rows} rows; {Object.entries(column.statistics).map(([one, told]) => `${one} ${number(told.value, 3)}${told.p_value == null ? "" : ` (p ${number(told.p_value, 2)})`}`).join(", ")}
-            {column.problems.length > 0 && `; ${column.problems.map((one) => Object.values(one).filter((part) => part !== null && part !== "").join(" ")).join(", ")}`}
+            {column.problems.length > 0 && `; ${column.problems.map((one) => `${one.name.replaceAll("_", " ").replaceAll("-", " ")} ${one.share == null ? "" : percent(one.share)}`).join(", ")}`}
           </Text>
         </>
       ) : (
@@ -234,7 +245,7 @@ function Windows({ windows }: { windows: Window[] }) {
           <Table.Tbody>
             {[...windows].reverse().slice(0, 30).map((one) => (
               <Table.Tr key={one.id}>
-                <Table.Td data-number>{clock(one.start)} – {new Date(one.end).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })}</Table.Td>
+                <Table.Td data-number>{clock(one.start)} <Text span size="xs" c="dimmed">{seconds((Date.parse(one.end) - Date.parse(one.start)) / 1000)}</Text></Table.Td>
                 <Table.Td>{one.revision}</Table.Td><Table.Td ta="right">{one.rows}</Table.Td>
                 <Table.Td>{one.findings.filter((found) => found.breached).map((found) => `${found.kind} ${found.feature} ${number(found.value, 3)}`).join(", ") || one.note || "–"}</Table.Td>
                 <Table.Td ta="right">{one.truths}</Table.Td>
