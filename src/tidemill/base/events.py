@@ -126,6 +126,13 @@ def events_after(
     return [_event(row._mapping) for row in found]
 
 
+def events_of_all(connection: Connection, *, number: int, kinds: Sequence[str], limit: int) -> list[Event]:
+    """The events of these kinds after a number, oldest first, over all namespaces: for parts that act for nobody."""
+    query = select(event_rows).where(event_rows.c.number > number, event_rows.c.kind.in_(kinds))
+    found = connection.execute(query.order_by(event_rows.c.number).limit(limit))
+    return [_event(row._mapping) for row in found]
+
+
 def events_of(connection: Connection, *, namespace_id: str, subject_id: str) -> list[Event]:
     """All events of one subject, oldest first."""
     found = connection.execute(

@@ -111,6 +111,12 @@ SETTINGS: tuple[Setting, ...] = (
         name="mlflow", kind=bool, default=True, meaning="Whether MLflow is at /mlflow, started by who asks for it."
     ),
     Setting(
+        name="mlflow_mirror",
+        kind=bool,
+        default=False,
+        meaning="Whether runs and models are shown in MLflow at once; else when somebody uses it.",
+    ),
+    Setting(
         name="mlflow_python",
         kind=str,
         default="",

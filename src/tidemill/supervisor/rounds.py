@@ -18,6 +18,7 @@ from tidemill.monitoring import advance_windows
 from tidemill.notify import tell_people, topics
 from tidemill.platform import Platform
 from tidemill.supervisor.marker import public_url
+from tidemill.tracking import mlflow_topic, notice_news
 from tidemill.triggers import advance_firings, fire_due, poll_sources
 from tidemill.tuning import advance_tunings
 
@@ -55,9 +56,13 @@ ROUNDS = (
 
 def rounds_of(platform: Platform) -> tuple[Round, ...]:
     """All rounds of a site, those that its settings decide, too."""
-    options = platform.notify_options
+    options, settings = platform.notify_options, platform.settings
+    always = settings.is_on("mlflow_mirror")
+    news = Round(name="mlflow", seconds=1.0, work=lambda site: notice_news(site, always=always))
+    mirrored = mlflow_topic(lambda home: settings.text("public_url") or public_url(home))
     return (
         *ROUNDS,
+        *((news, outbox_round(mirrored)) if settings.is_on("mlflow") else ()),
         *(outbox_round(topic) for topic in TOPICS),
         Round(name="notify", seconds=2.0, work=lambda site: tell_people(site, options, public_url(site.home))),
         *(outbox_round(topic) for topic in topics(options)),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -15,9 +12,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tidemill.base.home import Home
 from tidemill.tracking.pages import PREFIX, page_headers, waiting_page
-from tidemill.tracking.serve import mlflow_folder, mlflow_socket
+from tidemill.tracking.serve import WORKSPACE_HEADER, mlflow_socket
+from tidemill.tracking.use import note_use
 
-WORKSPACE_HEADER = "X-MLflow-Workspace"
 ANSWER_SECONDS = 110.0
 """A little less than MLflow's clients wait: one that comes while MLflow starts is answered, or told to come again."""
 
@@ -60,7 +57,7 @@ class Proxy:
 
     async def forward(self, request: Request, path: str, namespace_id: str) -> Response:
         """MLflow's answer; a page that reloads itself while MLflow starts, and 503 for programs when it takes long."""
-        self._note_use()
+        note_use(self.home)
         if _is_visit(request, path) and (said := await self._not_ready()) is not None:
             return waiting_page(said)
         headers = {name: value for name, value in request.headers.items() if name in _ASKED}
@@ -103,18 +100,6 @@ class Proxy:
     def _client(self, seconds: float) -> httpx.AsyncClient:
         transport = httpx.AsyncHTTPTransport(uds=str(mlflow_socket(self.home)))
         return httpx.AsyncClient(transport=transport, timeout=httpx.Timeout(seconds), trust_env=False)
-
-    def _note_use(self) -> None:
-        marker = use_marker(self.home)
-        with suppress(OSError):
-            marker.parent.mkdir(mode=0o700, exist_ok=True)
-            marker.touch()
-            os.utime(marker)
-
-
-def use_marker(home: Home) -> Path:
-    """The file whose time says when somebody used MLflow last."""
-    return mlflow_folder(home) / "used"
 
 
 def _not_now(message: str) -> Response:

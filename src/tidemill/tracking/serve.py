@@ -14,6 +14,7 @@ from tidemill.base.errors import TidemillError
 from tidemill.base.home import Home
 
 IDLE_SECONDS = 600.0
+WORKSPACE_HEADER = "X-MLflow-Workspace"
 REMEDY = "the log mlflow.log of the home says more"
 _PROGRAM = Path(__file__).with_name("program.py")
 _INHERITED = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH"})

@@ -22,8 +22,8 @@ from tidemill.server.app import create_app
 from tidemill.supervisor.sockets import listen_unix
 from tidemill.tracking import mlflow_socket, proxy
 from tidemill.tracking.pages import page_headers, waiting_page
-from tidemill.tracking.proxy import use_marker
 from tidemill.tracking.serve import environment_of, refuse_waiting
+from tidemill.tracking.use import last_use
 
 
 @dataclass
@@ -130,7 +130,7 @@ def test_mlflow_hears_for_whom_it_is_asked_and_no_secret(
     assert asked.headers["x-mlflow-workspace"] == owner.namespace_id
     assert asked.headers["host"] == "mlflow"
     assert not {"authorization", "cookie", "x-forwarded-for", "origin"} & set(asked.headers)
-    assert use_marker(platform.home).exists()
+    assert last_use(platform.home) is not None
 
 
 def test_a_viewer_looks_and_searches_and_writes_nothing(

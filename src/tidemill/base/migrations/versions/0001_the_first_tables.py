@@ -363,6 +363,14 @@ def upgrade() -> None:
         batch_op.create_index('metric_run', ['namespace_id', 'run_id'], unique=False)
         batch_op.create_index('metric_task', ['namespace_id', 'task_id'], unique=False)
 
+    op.create_table('mirror',
+    sa.Column('name', sa.String(length=64), nullable=False),
+    sa.Column('namespace_id', sa.String(length=36), nullable=False),
+    sa.Column('event_number', sa.Integer(), nullable=False),
+    sa.Column('created_by', sa.String(length=128), nullable=False),
+    sa.Column('created_at', sa.String(length=32), nullable=False),
+    sa.PrimaryKeyConstraint('name')
+    )
     op.create_table('model',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('namespace_id', sa.String(length=36), nullable=False),
