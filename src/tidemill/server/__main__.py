@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def main(arguments: Sequence[str]) -> None:
     )
     server = uvicorn.Server(config)
     app.state.is_ending = lambda: server.should_exit
+    stop = threading.Event()
+    threading.Thread(target=app.state.board.run, args=(stop,), name="figures", daemon=True).start()
     server.run(sockets=[socket.socket(fileno=int(each)) for each in descriptors])
+    stop.set()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from tidemill.access.guard import can_read
 from tidemill.base.ballast import Ballast, is_no_space
 from tidemill.base.errors import NotFound, StorageFull, TidemillError, Unauthenticated
 from tidemill.data.api import UPLOADS_ROUTE
+from tidemill.figures import Board
+from tidemill.figures import api as figures_api
 from tidemill.gate import approved_pipeline
 from tidemill.platform import Platform
 from tidemill.server.dashboard import dashboard_page, dashboard_routes, is_page
@@ -99,6 +101,8 @@ def create_app(platform: Platform) -> FastAPI:
     app.state.is_ending = lambda: False
     events = event_routes(site, Watch(site), lambda one: authenticate(site, _secret_of(one)))
     app.include_router(events, prefix="/api/v1")
+    app.state.board = Board(site.home, site.clock, lambda: processes_of(platform.home))
+    app.include_router(figures_api.routes(site, app.state.board), prefix="/api/v1")
     app.include_router(outbox_routes(site), prefix="/api/v1", dependencies=[demand_room])
     is_on = platform.settings.is_on("mlflow")
     app.include_router(mlflow_routes(site.home, is_on=is_on), dependencies=[demand_room])

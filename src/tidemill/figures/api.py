@@ -1,0 +1,97 @@
+"""Routes of figures."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict
+
+from tidemill.access import Actor
+from tidemill.access.guard import can_read
+from tidemill.base.site import Site
+from tidemill.figures.board import Board
+from tidemill.figures.services import ServiceFigures, service_figures
+
+Reader = Annotated[Actor, Depends(can_read)]
+LONGEST_MINUTES = 14 * 24 * 60
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ProcessFiguresView(_View):
+    """What a process of the site uses, with those below it; `cpu_percent` of one core."""
+
+    name: str
+    state: str
+    restarts: int
+    processes: int
+    cpu_percent: float
+    memory_bytes: int
+
+
+class GpuView(_View):
+    """A graphics processor."""
+
+    name: str
+    busy_percent: float
+    memory_used_bytes: int
+    memory_total_bytes: int
+
+
+class MachineView(_View):
+    """The machine; `cpu_percent` of all cores, the disk is the one of the home."""
+
+    cores: int
+    cpu_percent: float
+    load_1m: float
+    memory_total_bytes: int
+    memory_available_bytes: int
+    disk_total_bytes: int
+    disk_free_bytes: int
+    gpus: list[GpuView]
+
+
+class SampleView(_View):
+    """What was used at a moment."""
+
+    at: datetime
+    machine: MachineView
+    processes: list[ProcessFiguresView]
+
+
+class ServiceFiguresView(_View):
+    """What the predictors of a service use together."""
+
+    service: str
+    predictors: int
+    restarts: int
+    cpu_percent: float
+    memory_bytes: int
+
+
+class FiguresView(SampleView):
+    """What is used now, by the services of the namespace, too."""
+
+    services: list[ServiceFiguresView]
+
+
+def routes(site: Site, board: Board) -> APIRouter:
+    """The routes, below `/api/v1`."""
+    router = APIRouter(prefix="/figures", tags=["figures"])
+
+    @router.get("")
+    def now(actor: Reader) -> FiguresView:
+        sample = board.now()
+        services: list[ServiceFigures] = service_figures(site, actor, sample)
+        shown = SampleView.model_validate(sample).model_dump()
+        return FiguresView(**shown, services=[ServiceFiguresView.model_validate(each) for each in services])
+
+    @router.get("/history")
+    def history(_: Reader, minutes: Annotated[int, Query(gt=0, le=LONGEST_MINUTES)] = 60) -> list[SampleView]:
+        return [SampleView.model_validate(each) for each in board.history(minutes)]
+
+    return router
