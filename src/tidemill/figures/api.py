@@ -73,7 +73,7 @@ class ServiceFiguresView(_View):
     memory_bytes: int
 
 
-class FiguresView(SampleView):
+class SiteFiguresView(SampleView):
     """What is used now, by the services of the namespace, too."""
 
     services: list[ServiceFiguresView]
@@ -84,11 +84,11 @@ def routes(site: Site, board: Board) -> APIRouter:
     router = APIRouter(prefix="/figures", tags=["figures"])
 
     @router.get("")
-    def now(actor: Reader) -> FiguresView:
+    def now(actor: Reader) -> SiteFiguresView:
         sample = board.now()
         services: list[ServiceFigures] = service_figures(site, actor, sample)
         shown = SampleView.model_validate(sample).model_dump()
-        return FiguresView(**shown, services=[ServiceFiguresView.model_validate(each) for each in services])
+        return SiteFiguresView(**shown, services=[ServiceFiguresView.model_validate(each) for each in services])
 
     @router.get("/history")
     def history(_: Reader, minutes: Annotated[int, Query(gt=0, le=LONGEST_MINUTES)] = 60) -> list[SampleView]:
