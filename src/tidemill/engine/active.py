@@ -12,6 +12,7 @@ from tidemill.engine.environments import Environment
 from tidemill.engine.graph import Node
 from tidemill.engine.launchers import Launcher
 from tidemill.engine.live import LogCap, MetricsTail
+from tidemill.engine.mlflow_files import LoggedMetrics
 from tidemill.engine.options import Tools
 from tidemill.engine.step import StepFolder, log_name
 from tidemill.pipelines.model import ContainerExecutor
@@ -34,6 +35,7 @@ class Active:
     folder: StepFolder
     log: Path
     metrics: MetricsTail
+    logged: LoggedMetrics
     cap: LogCap
     timeout_seconds: float
     deadline_seconds: float
@@ -60,7 +62,7 @@ class Active:
 
     def new_metrics(self) -> list[tuple[AttemptRecord, MetricPoint]]:
         """The metrics written since the last look."""
-        points = [(self.record, point) for point in self.metrics.read()]
+        points = [(self.record, point) for point in (*self.metrics.read(), *self.logged.read())]
         self.has_live_metrics = self.has_live_metrics or bool(points)
         return points
 
@@ -94,6 +96,7 @@ def new_active(tools: Tools, run_id: str, node: Node, environment: Environment) 
         folder=folder,
         log=log,
         metrics=MetricsTail(folder.metrics_file),
+        logged=LoggedMetrics(folder=folder.mlflow),
         cap=LogCap(log, options.log_cap_bytes),
         timeout_seconds=timeout_seconds,
         deadline_seconds=site.clock.monotonic_seconds() + timeout_seconds,

@@ -16,6 +16,7 @@ from tidemill.base.errors import InvalidInput
 from tidemill.base.site import Site
 from tidemill.engine.changes import MetricPoint
 from tidemill.engine.graph import Node, RunGraph
+from tidemill.engine.mlflow_files import ARTIFACT_NAME, logged_fields
 from tidemill.engine.step import StepFolder, read_json_file
 from tidemill.pipelines.model import ArtifactSpec, ParameterType
 
@@ -23,6 +24,7 @@ MAX_OUTPUT_FILE_BYTES = 64 << 20
 MAX_PARAMETER_BYTES = 16 << 20
 SMALL_BYTES = 1 << 20
 _METRICS_TYPE = "system.Metrics"
+_LOGGED_TYPE = "system.Artifact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class Collected:
 
 def has_small_outputs(folder: StepFolder) -> bool:
     """True when collecting takes so little time that it need not leave the worker's loop."""
+    if folder.mlflow.exists():
+        return False
     total = 0
     for path in (folder.outputs / "artifacts").iterdir():
         if path.is_dir() or path.is_symlink():
@@ -66,7 +70,26 @@ class Collector:
         artifacts: dict[str, list[Artifact]] = {}
         for name, spec in self.node.component.outputs.artifacts.items():
             artifacts[name] = self._artifacts(name, spec, described.get(name) or {})
-        return Collected(parameters=parameters, artifacts=artifacts, metrics=_metrics(artifacts))
+        metrics = _metrics(artifacts)
+        if ARTIFACT_NAME not in artifacts and (logged := self._logged()) is not None:
+            artifacts[ARTIFACT_NAME] = [logged]
+        return Collected(parameters=parameters, artifacts=artifacts, metrics=metrics)
+
+    def _logged(self) -> Artifact | None:
+        """What the program logged with MLflow, as the folder that MLflow wrote; its metrics were read from there."""
+        fields = logged_fields(self.folder.mlflow)
+        if fields is None:
+            return None
+        new = NewArtifact(
+            name=ARTIFACT_NAME,
+            type=_LOGGED_TYPE,
+            content=self.blobs.ingest(self.folder.mlflow),
+            metadata=fields,
+            run_id=self.graph.id,
+            task_id=self.node.id,
+            attempt_id=self.attempt_id,
+        )
+        return prepare_artifact(self.site, new, namespace_id=self.graph.namespace_id, created_by=self.graph.author)
 
     def _parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}

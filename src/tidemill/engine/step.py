@@ -17,6 +17,7 @@ from tidemill.engine.bind import artifact_json, job_names
 from tidemill.engine.environments import Environment
 from tidemill.engine.graph import Node, RunGraph
 from tidemill.engine.launchers import LaunchRequest, Limits
+from tidemill.engine.mlflow_files import mlflow_variables
 from tidemill.locks import StepKind
 from tidemill.pipelines import PlaceholderContext, resolve_env, resolve_placeholders, resolve_resources
 from tidemill.pipelines.model import NO_RESOURCES, ContainerExecutor
@@ -71,6 +72,11 @@ class StepFolder:
     def metrics_file(self) -> Path:
         """JSON lines of metrics, written while the step runs."""
         return self.root / "metrics.jsonl"
+
+    @property
+    def mlflow(self) -> Path:
+        """Where MLflow logs, when the program uses it."""
+        return self.root / "mlflow"
 
     def output_parameter(self, name: str) -> Path:
         """The file of an output parameter."""
@@ -224,6 +230,7 @@ def _variables(context: StepContext) -> dict[str, str]:
         "TIDEMILL_METRICS": str(folder.metrics_file),
         "TIDEMILL_SEED": str(context.seed),
         "KFP_RUN_ID": context.graph.id,
+        **mlflow_variables(folder.mlflow),
     }
 
 

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tidemill.access import Actor, Role
+from tidemill.artifacts import artifact
 from tidemill.base.errors import NotFound
 from tidemill.base.home import Home
 from tidemill.base.outbox import QueuedEffect, Topic, Undeliverable
 from tidemill.base.site import Site
-from tidemill.engine import Run, get_run, list_metrics
+from tidemill.engine import Run, get_run, list_metrics, list_tasks
+from tidemill.engine.mlflow_files import ARTIFACT_NAME
 from tidemill.registry import ModelVersion, RunOutputs, live_pointer, version_in
 from tidemill.tracking import shape
 from tidemill.tracking.client import MlflowClient, MlflowRefusal
@@ -66,10 +68,14 @@ class _Mirror:
     def show_run(self, run_id: str) -> str | None:
         """The id of a run in MLflow, brought up to date; None when somebody deleted it there, which stands."""
         run = get_run(self._site, self._actor, run_id)
-        shown = self._run(run)
-        if shown is None:
+        found = self._run(run)
+        if found is None:
             return None
-        for params in shape.in_batches(shape.params_of(run.parameters), _PARAMS_AT_ONCE):
+        shown = str(found["info"]["run_id"])
+        # a parameter never changes there, so what a resumed run did otherwise is not told
+        known = {each["key"] for each in found.get("data", {}).get("params", [])}
+        told = shape.params_of({**run.parameters, **self._logged(run), **run.parameters})
+        for params in shape.in_batches([each for each in told if each["key"] not in known], _PARAMS_AT_ONCE):
             self._client.post("runs/log-batch", run_id=shown, params=params)
         ended = {}
         if run.state.is_final:
@@ -120,8 +126,8 @@ class _Mirror:
             number = self.show_version(live)
             self._client.post("registered-models/alias", name=live.model, alias=alias, version=number)
 
-    def _run(self, run: Run) -> str | None:
-        """The id of a run, made when it is missing; None when it, or its experiment, was deleted."""
+    def _run(self, run: Run) -> dict[str, Any] | None:
+        """A run as MLflow has it, made when it is missing; None when it, or its experiment, was deleted."""
         experiment = self._experiment(run.experiment)
         if experiment is None:
             return None
@@ -141,8 +147,16 @@ class _Mirror:
                 tags=shape.tags_of(run, f"{self._site_url}/runs/{run.id}"),
             )
             found = [made["run"]]
-        info = found[0]["info"]
-        return None if info.get("lifecycle_stage") == "deleted" else str(info["run_id"])
+        shown: dict[str, Any] = found[0]
+        return None if shown["info"].get("lifecycle_stage") == "deleted" else shown
+
+    def _logged(self, run: Run) -> dict[str, Any]:
+        """The parameters that the steps of a run logged; none of one that goes on."""
+        if not run.state.is_final:
+            return {}
+        tasks = list_tasks(self._site, self._actor, run.id)
+        ids = [one for task in tasks for one in task.output_artifacts.get(ARTIFACT_NAME, ())]
+        return shape.logged_params(artifact(self._site, self._actor, one) for one in ids)
 
     def _experiment(self, name: str) -> str | None:
         """The id of an experiment, made when it is missing; None when somebody deleted it there."""

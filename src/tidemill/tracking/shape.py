@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from tidemill.artifacts import Artifact
 from tidemill.engine import Metric, Run, State
 
 RUN_TAG = "tidemill.run_id"
@@ -78,6 +79,16 @@ def params_of(parameters: Mapping[str, Any]) -> list[dict[str, str]]:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
         found.setdefault(name_of(name), text[:_LONGEST_PARAM])
     return [{"key": key, "value": value} for key, value in found.items()]
+
+
+def logged_params(artifacts: Iterable[Artifact]) -> dict[str, Any]:
+    """The parameters that steps logged themselves, in the artifacts that the engine kept of it."""
+    found: dict[str, Any] = {}
+    for one in artifacts:
+        logged = one.metadata.get("params")
+        for name, value in logged.items() if isinstance(logged, dict) else ():
+            found.setdefault(str(name), value)
+    return found
 
 
 def metrics_of(metrics: Sequence[Metric]) -> list[dict[str, Any]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from tidemill.artifacts import Artifact, NewArtifact
+from tidemill.artifacts.record import prepare_artifact
+from tidemill.base.site import Site
 from tidemill.engine import Metric, State
 from tidemill.tracking import shape
-from tidemill.tracking.shape import data_tags_of, metrics_of, name_of, params_of, status_of
+from tidemill.tracking.shape import data_tags_of, logged_params, metrics_of, name_of, params_of, status_of
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -88,3 +92,14 @@ def test_each_state_of_a_run_has_a_word_of_mlflows() -> None:
 
 def test_paths_of_data_are_names_of_tags() -> None:
     assert data_tags_of({"data/cars.csv": "md5:1"}) == [{"key": "tidemill.data.data/cars.csv", "value": "md5:1"}]
+
+
+def test_parameters_that_steps_logged_are_read_from_what_the_engine_kept_and_from_nothing_else(site: Site) -> None:
+    def kept(**metadata: Any) -> Artifact:
+        new = NewArtifact(name="mlflow", type="system.Artifact", metadata=metadata)
+        return prepare_artifact(site, new, namespace_id="n", created_by="alan")
+
+    told = logged_params(
+        [kept(params={"alpha": "0.5", "beta": "1"}), kept(params={"alpha": "2"}), kept(params="a"), kept()]
+    )
+    assert told == {"alpha": "0.5", "beta": "1"}
