@@ -1,7 +1,7 @@
 """The engine: a pipeline becomes a run; claims, scheduling, caching, launchers and logs."""
 
 from tidemill.engine.cancel import cancel_run
-from tidemill.engine.find import get_run, list_attempts, list_metrics, list_runs, list_tasks
+from tidemill.engine.find import count_runs, get_run, list_attempts, list_metrics, list_runs, list_tasks
 from tidemill.engine.logs import read_log
 from tidemill.engine.model import Attempt, Failure, LogPiece, Metric, Run, RunRequest, State, Task, TaskKind
 from tidemill.engine.options import WorkerOptions
@@ -14,7 +14,7 @@ from tidemill.engine.worker import Worker, open_worker
 # fmt: off
 __all__ = [
     "Attempt", "Failure", "LogPiece", "Metric", "RecordedRun", "Run", "RunRequest", "State", "Task", "TaskKind",
-    "Worker", "WorkerOptions", "cancel_run", "get_run", "list_attempts", "list_metrics", "list_runs", "list_tasks",
-    "open_worker", "read_log", "recorded_run", "resume_run", "run_output", "submit_run",
+    "Worker", "WorkerOptions", "cancel_run", "count_runs", "get_run", "list_attempts", "list_metrics", "list_runs",
+    "list_tasks", "open_worker", "read_log", "recorded_run", "resume_run", "run_output", "submit_run",
 ]
 # fmt: on

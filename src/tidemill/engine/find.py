@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from tidemill.access.model import Actor, Permission
 from tidemill.artifacts import Page
 from tidemill.base import paging
 from tidemill.base.errors import InvalidInput, NotFound
 from tidemill.base.site import Site
 from tidemill.engine import rows
-from tidemill.engine.model import Attempt, Metric, Run, Task
+from tidemill.engine.model import Attempt, Metric, Run, State, Task
 
 FILTERS = frozenset({"state", "name", "experiment", "pipeline_name", "spec_digest"})
 MAX_PAGE_SIZE = 1_000
@@ -46,6 +48,11 @@ def list_runs(
         found = rows.runs_page(connection, actor.namespace_id, dict(wanted), after=after, limit=page_size + 1)
     items = found[:page_size]
     return Page(items=items, next_page_token=paging.page_token(items[-1].id) if len(found) > page_size else None)
+
+
+def count_runs(connection: Connection, namespace_id: str) -> dict[State, int]:
+    """How many runs of a namespace are in each state, in the caller's transaction; 0 for a state that none is in."""
+    return dict.fromkeys(State, 0) | rows.runs_by_state(connection, namespace_id)
 
 
 def list_tasks(site: Site, actor: Actor, run_id: str) -> list[Task]:

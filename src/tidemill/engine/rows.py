@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from tidemill.engine.model import Attempt, Failure, Metric, Run, State, Task, TaskKind
 from tidemill.engine.store import attempt_rows, metric_rows, run_rows, task_rows
@@ -17,6 +17,13 @@ def failure_of(value: dict[str, Any] | None) -> Failure | None:
         return None
     known = {key: value.get(key) for key in ("error", "task", "notebook", "cell", "line", "traceback", "remedy")}
     return Failure(message=value["message"], log_tail=tuple(value.get("log_tail", ())), **known)
+
+
+def runs_by_state(connection: Connection, namespace_id: str) -> dict[State, int]:
+    """How many runs of a namespace are in each state."""
+    columns = (run_rows.c.state, func.count())
+    query = select(*columns).where(run_rows.c.namespace_id == namespace_id).group_by(run_rows.c.state)
+    return {State(row[0]): int(row[1]) for row in connection.execute(query)}
 
 
 def run_of(row: RowMapping) -> Run:

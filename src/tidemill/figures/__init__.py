@@ -1,6 +1,7 @@
-"""Figures: what the processes of a site and its machine use, now and over time."""
+"""Figures: what the processes of a site and its machine use, now and over time, and the metrics for Prometheus."""
 
 from tidemill.figures.board import Board
+from tidemill.figures.measures import MEASURES, Measure
 from tidemill.figures.model import MachineFigures, ProcessFigures, Sample
 
-__all__ = ["Board", "MachineFigures", "ProcessFigures", "Sample"]
+__all__ = ["MEASURES", "Board", "MachineFigures", "Measure", "ProcessFigures", "Sample"]

@@ -7,11 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
 
 from tidemill.access import Actor
 from tidemill.access.guard import can_read
 from tidemill.base.site import Site
 from tidemill.figures.board import Board
+from tidemill.figures.scrape import CONTENT_TYPE, Metrics
 from tidemill.figures.services import ServiceFigures, service_figures
 
 Reader = Annotated[Actor, Depends(can_read)]
@@ -77,6 +79,18 @@ class SiteFiguresView(SampleView):
     """What is used now, by the services of the namespace, too."""
 
     services: list[ServiceFiguresView]
+
+
+def metrics_routes(site: Site, board: Board) -> APIRouter:
+    """The route that Prometheus scrapes, with a token like any other program."""
+    router = APIRouter(tags=["figures"])
+    metrics = Metrics(site, board)
+
+    @router.get("/metrics", include_in_schema=False)
+    def scrape(actor: Reader) -> Response:
+        return Response(metrics.text(actor), headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+
+    return router
 
 
 def routes(site: Site, board: Board) -> APIRouter:

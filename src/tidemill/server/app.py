@@ -103,6 +103,7 @@ def create_app(platform: Platform) -> FastAPI:
     app.include_router(events, prefix="/api/v1")
     app.state.board = Board(site.home, site.clock, lambda: processes_of(platform.home))
     app.include_router(figures_api.routes(site, app.state.board), prefix="/api/v1")
+    app.include_router(figures_api.metrics_routes(site, app.state.board))
     app.include_router(outbox_routes(site), prefix="/api/v1", dependencies=[demand_room])
     is_on = platform.settings.is_on("mlflow")
     app.include_router(mlflow_routes(site.home, is_on=is_on), dependencies=[demand_room])

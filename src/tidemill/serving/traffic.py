@@ -1,7 +1,8 @@
-"""The verb traffic: who gets which share of a service's requests, and what the gateway counted of them."""
+"""The verbs traffic and arms_of: who gets which share of a service's requests, and what the gateway counted of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidemill.access import Actor
@@ -41,11 +42,29 @@ def traffic(site: Site, actor: Actor, name: str) -> Traffic:
     actor.demand(Permission.READ)
     service = get_service(site, actor, name)
     rollout = next(iter(list_rollouts(site, actor, service, limit=1)), None)
-    revisions = [each for each in list_revisions(site, actor, service) if each.state in _SHARES]
-    clusters = [cluster_name(each.id) for each in revisions]
+    arms = arms_of(site, actor, [service])[service.id]
+    return Traffic(service=service, arms=arms, rollout=rollout)
+
+
+def arms_of(site: Site, actor: Actor, services: Sequence[Service]) -> dict[str, tuple[Arm, ...]]:
+    """Who answers each service, by its id, asking the gateway once for all; `Unavailable` without a gateway."""
+    answering = {
+        each.id: [revision for revision in list_revisions(site, actor, each) if revision.state in _SHARES]
+        for each in services
+    }
+    clusters = [cluster_name(revision.id) for found in answering.values() for revision in found]
     figures = Admin(gateway_place(site).admin).figures(clusters) if clusters else {}
-    canary = rollout.percent if rollout is not None and _has_canary(revisions) else 0
-    arms = (
+    return {each.id: _arms(site, actor, each, answering[each.id], figures) for each in services}
+
+
+def _arms(
+    site: Site, actor: Actor, service: Service, revisions: list[Revision], figures: Mapping[str, Figures]
+) -> tuple[Arm, ...]:
+    canary = 0
+    if _has_canary(revisions):
+        rollout = next(iter(list_rollouts(site, actor, service, limit=1)), None)
+        canary = rollout.percent if rollout is not None else 0
+    return tuple(
         Arm(
             revision=each,
             percent=canary if each.state is RevisionState.CANARY else EVERYTHING - canary,
@@ -53,7 +72,6 @@ def traffic(site: Site, actor: Actor, name: str) -> Traffic:
         )
         for each in revisions
     )
-    return Traffic(service=service, arms=tuple(arms), rollout=rollout)
 
 
 _SHARES = (RevisionState.CANARY, RevisionState.LIVE)

@@ -2,7 +2,7 @@
 
 from tidemill.base.outbox.deliver import Postman
 from tidemill.base.outbox.enqueue import enqueue
-from tidemill.base.outbox.find import dead_effects, find_effect, list_effects, overdue_topics
+from tidemill.base.outbox.find import count_effects, dead_effects, find_effect, list_effects, overdue_topics
 from tidemill.base.outbox.model import Effect, EffectState, QueuedEffect, Topic, Undeliverable
 from tidemill.base.outbox.settle import drop_effect, forget_effects, retry_effect
 
@@ -13,6 +13,7 @@ __all__ = [
     "QueuedEffect",
     "Topic",
     "Undeliverable",
+    "count_effects",
     "dead_effects",
     "drop_effect",
     "enqueue",

@@ -1,4 +1,4 @@
-"""The verbs list_effects, find_effect, dead_effects and overdue_topics."""
+"""The verbs list_effects, find_effect, count_effects, dead_effects and overdue_topics."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def list_effects(
 def find_effect(connection: Connection, namespace_id: str, effect_id: str) -> QueuedEffect | None:
     """One effect, in the caller's transaction; None when it is forgotten."""
     return store.effect_by_id(connection, namespace_id, effect_id)
+
+
+def count_effects(connection: Connection, namespace_id: str) -> dict[tuple[str, EffectState], int]:
+    """How many effects of a namespace wait or are dead, by topic, in the caller's transaction."""
+    return store.count_effects(connection, namespace_id)
 
 
 def dead_effects(site: Site, *, limit: int) -> list[QueuedEffect]:

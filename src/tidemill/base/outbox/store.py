@@ -21,6 +21,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -108,6 +109,17 @@ def dead_effects(connection: Connection, *, limit: int) -> list[QueuedEffect]:
     """What was given up, newest first, over all namespaces: for who looks after the site."""
     query = select(outbox_rows).where(outbox_rows.c.state == EffectState.DEAD.value)
     return _all(connection, query.order_by(outbox_rows.c.number.desc()).limit(limit))
+
+
+def count_effects(connection: Connection, namespace_id: str) -> dict[tuple[str, EffectState], int]:
+    """How many effects of each topic wait or are dead."""
+    columns = (outbox_rows.c.topic, outbox_rows.c.state)
+    found = connection.execute(
+        select(*columns, func.count())
+        .where(outbox_rows.c.namespace_id == namespace_id, outbox_rows.c.state != EffectState.DONE.value)
+        .group_by(*columns)
+    )
+    return {(row[0], EffectState(row[1])): int(row[2]) for row in found}
 
 
 def overdue_topics(connection: Connection, before: datetime) -> list[str]:
