@@ -18,7 +18,7 @@ help: ## this list
 setup: ## everything that the other targets need
 	@scripts/setup tests
 
-demo: ## from a notebook to predictions; ARGS=--once stops the site at the end
+demo: ## five beats of a model's life; ARGS=--once stops the site at the end
 	@scripts/setup
 	@$(BIN)/tidemill demo $(ARGS)
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+BEATS = {
+    "1 notebook": r"best of 8 trials: val_mae [\d.]+ .* hygiene, smoke, threshold passed",
+    "2 approval": r"the author was refused .* ada approved fuel@1\. It answers: .* without a token: 401",
+    "3 later years": r"Weight_in_lbs drifted \(PSI 0\.[2-9]\d\); .* fuel@2 passed without a person and went "
+    r"10 → 50 → 100 %: mae [\d.]+",
+    "4 a broken model": r"ada approved it\. At 10 % it failed [1-9]\d* of \d+ requests: rolled back by the guard\. "
+    r"Failed requests of the other [1-9]\d*: 0",
+    "5 one click": r"mpg by fuel@2, approver ada, cars\.csv [0-9a-f]{12}, commit [0-9a-f]{8}",
+}
 
-def test_the_demo_goes_through_its_eight_stations_and_stops_the_site(tmp_path: Path) -> None:
+
+def test_the_demo_tells_its_five_beats_and_stops_the_site(tmp_path: Path) -> None:
     # a clone of this project is such a folder: under git, with the demo's folder ignored
     (tmp_path / ".gitignore").write_text("/demo/\n")
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
@@ -19,18 +30,18 @@ def test_the_demo_goes_through_its_eight_stations_and_stops_the_site(tmp_path: P
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    stations = [line.split(":")[0] for line in done.stdout.splitlines() if line[:1].isdigit()]
-    assert stations == [
-        "1 data",
-        "2 compile",
-        "3 run",
-        "4 tune",
-        "5 review",
-        "6 serve",
-        "7 swap",
-        "8 lineage",
-    ]
-    assert done.stdout.count("look closer:") == 8
+    lines = done.stdout.splitlines()
+    assert max(len(line) for line in lines if line[:1] in "0123456789 " and "/" not in line) <= 80
+    told = [beat for beat in re.split(r"\n(?=\d )", done.stdout.split("\ndone in")[0]) if beat[:1].isdigit()]
+    assert [beat.split(":")[0] for beat in told] == list(BEATS)
+    for beat, pattern in zip(told, BEATS.values(), strict=True):
+        assert re.search(pattern, " ".join(beat.split())), beat
+        assert re.search(r"look closer: tidemill .*\n    http://127\.0\.0\.1:\d+/", beat, re.DOTALL), beat
+    found = re.search(r"mae ([\d.]+), was ([\d.]+)\..* % ?: mae ([\d.]+)", " ".join(told[2].split()))
+    assert found
+    late, approved, better = map(float, found.groups())
+    assert better < late
+    assert late > 2 * approved
     assert not (tmp_path / "demo" / ".home" / "site.json").exists(), "the site still runs"
     assert not list((tmp_path / ".git" / "refs" / "heads").iterdir()), "it committed into somebody's repository"
 

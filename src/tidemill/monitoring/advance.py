@@ -14,7 +14,7 @@ from tidemill.base.home import Home
 from tidemill.base.site import Site
 from tidemill.monitoring.alerts import judge_alerts, tend_alerts
 from tidemill.monitoring.apart import run_apart
-from tidemill.monitoring.plan import Planned, planned
+from tidemill.monitoring.plan import Planned, debt_after, planned
 from tidemill.monitoring.truth import store as truth_store
 from tidemill.monitoring.windows import store
 from tidemill.monitoring.windows.job import Computed, Job, Outcome, computed_from_json
@@ -94,11 +94,12 @@ def _keep(connection: Connection, site: Site, plan: Planned, outcome: Outcome) -
         applied = [each for each in plan.pending if each[0] < reached]
     truth_store.mark_applied(connection, service.namespace_id, service.id, applied)
     before = store.progress_of(connection, service.namespace_id, service.id)
+    now = site.clock.now()
     progress = Progress(
         hours=plan.hours if outcome.is_whole else before.hours if before is not None else {},
         look=plan.look if outcome.is_whole else "",
-        computed_at=site.clock.now(),
-        seconds=outcome.seconds,
+        computed_at=now,
+        seconds=debt_after(before, now, outcome.seconds),
         problem=outcome.problem,
     )
     store.put_progress(connection, service.namespace_id, service.id, progress)
@@ -135,5 +136,5 @@ def _keep_failure(site: Site, plan: Planned, problem: str) -> None:
     with site.database.write() as connection:
         before = store.progress_of(connection, service.namespace_id, service.id)
         known = before or Progress(hours={}, look="", computed_at=now, seconds=0.0, problem="")
-        failed = replace(known, computed_at=now, problem=problem)
+        failed = replace(known, computed_at=now, seconds=debt_after(before, now, 0.0), problem=problem)
         store.put_progress(connection, service.namespace_id, service.id, failed)

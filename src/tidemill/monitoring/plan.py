@@ -25,12 +25,13 @@ from tidemill.serving.source import ModelSource
 
 MOST_PENDING = 5_000
 MOST_TRUTHS = 200_000
+HOUR = timedelta(hours=1)
 EARLIER = timedelta(minutes=10)
 """How long before the hour of a log file a request in it may have begun."""
 
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_AFTER_FAILURE_SECONDS = 2.0, 60.0, 30.0
-PART_OF_TIME = 10
-"""A service is computed a tenth of the time of a core at most."""
+PART_OF_TIME, BURST_SECONDS = 10, 10.0
+"""A service is computed a tenth of the time of a core at most, in the long run; so many seconds may come at once."""
 
 Span = tuple[datetime, datetime]
 Pending = list[tuple[str, int, int]]
@@ -78,15 +79,20 @@ def planned(site: Site, source: ModelSource, service: Service) -> Planned | None
     first = min((start for start, _ in spans), default=now)
     asked = [each for each in revisions if answers(each) or each.changed_at >= first]
     job = _with_references(job, {each.id: reference_of(site, source, service, each) for each in asked})
-    # what predictors wrote a moment ago counts as news again next time: not all of it may be there
+    # what predictors wrote a moment ago counts as news again next time: not all of it may be there, or be cut yet
     return Planned(
         service=service,
         job=job,
         pending=state.pending,
-        hours=hours,
+        hours=hours if is_settled else _over(hours, now - SETTLE),
         look=seen if is_settled else "unsettled",
         has_failed=progress is not None and bool(progress.problem),
     )
+
+
+def _over(hours: dict[str, str], moment: datetime) -> dict[str, str]:
+    """Of these hours those that had ended at a moment."""
+    return {name: fact for name, fact in hours.items() if (start := hour_at(name)) and start + HOUR <= moment}
 
 
 def _state(connection: Connection, service: Service) -> _State:
@@ -105,13 +111,21 @@ def _next(rules: Rules, progress: Progress) -> datetime:
         pause = SHORTEST_PAUSE_SECONDS
     if progress.problem:
         pause = max(pause, PAUSE_AFTER_FAILURE_SECONDS)
-    return progress.computed_at + timedelta(seconds=max(pause, PART_OF_TIME * progress.seconds))
+    return progress.computed_at + timedelta(seconds=max(pause, PART_OF_TIME * (progress.seconds - BURST_SECONDS)))
+
+
+def debt_after(progress: Progress | None, now: datetime, took_seconds: float) -> float:
+    """The seconds of computing that are owed after one more computation: each is paid by `PART_OF_TIME` of waiting."""
+    if progress is None:
+        return took_seconds
+    paid = (now - progress.computed_at).total_seconds() / PART_OF_TIME
+    return max(0.0, progress.seconds - paid) + took_seconds
 
 
 def _spans(state: _State, hours: dict[str, str], now: datetime) -> tuple[Span, ...]:
     before = state.progress.hours if state.progress is not None else {}
     changed = [moment for name, fact in hours.items() if before.get(name) != fact and (moment := hour_at(name))]
-    spans = [(moment - EARLIER, moment + timedelta(hours=1)) for moment in changed]
+    spans = [(moment - EARLIER, moment + HOUR) for moment in changed]
     if state.rules.window_rows:
         if changed:
             spans += [(each.start, now) for each in state.open]

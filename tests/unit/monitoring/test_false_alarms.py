@@ -44,7 +44,7 @@ def _prediction(row: Row) -> Prediction:
         inputs=[row],
         outputs=[[consumption(row)]],
         error=None,
-        request_id=None,
+        request_id="r",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from dataclasses import replace
 from datetime import timedelta
@@ -16,11 +17,14 @@ from tidemill.base.errors import Unavailable
 from tidemill.base.site import Site
 from tidemill.monitoring.advance import advance_windows
 from tidemill.monitoring.apart import run_apart
+from tidemill.monitoring.plan import BURST_SECONDS, PART_OF_TIME, debt_after
 from tidemill.monitoring.rules import AlertKind, Rules, bind_rules
+from tidemill.monitoring.spool import spool_folder
 from tidemill.monitoring.windows import Window, WindowState, store
 from tidemill.monitoring.windows.compute import compute
 from tidemill.monitoring.windows.inspect import Reference
 from tidemill.monitoring.windows.job import Job, computed_from_json, job_from_json
+from tidemill.monitoring.windows.model import Progress
 
 HOUR = timedelta(hours=1)
 REFERENCE = document_of([car(random.Random(1)) for _ in range(1)] + [car(random.Random(n)) for n in range(2, 301)])
@@ -92,6 +96,37 @@ def test_another_mix_of_categories_is_drift(stage: Stage, clock: FixedClock) -> 
     stage.send([{**row, "origin": "europe"} if place % 2 else row for place, row in enumerate(stage.cars(100))], START)
     (window,) = advance(stage, clock)
     assert found(window, AlertKind.DRIFT) == [("drift", "origin")]
+
+
+def test_the_smoke_test_of_a_predictor_is_no_traffic(stage: Stage, clock: FixedClock) -> None:
+    stage.send([{"weight": 9e9, "year": 1, "origin": "moon"}] * 20, START, request_id=None)
+    stage.send(stage.cars(60), START)
+    (window,) = advance(stage, clock)
+    assert (window.records, window.rows) == (60, 60)
+
+
+def test_computing_is_paid_for_by_waiting_and_some_may_come_at_once() -> None:
+    progress = None
+    for turn in range(12):  # 3 seconds of computing, every 5 seconds
+        now = START + timedelta(seconds=5 * turn)
+        seconds = debt_after(progress, now, 3.0)
+        progress = Progress(hours={}, look="", computed_at=now, seconds=seconds, problem="")
+    assert progress is not None
+    assert progress.seconds == pytest.approx(12 * 3 - 11 * 5 / PART_OF_TIME)
+    assert debt_after(progress, progress.computed_at + timedelta(hours=1), 3.0) == 3.0
+
+
+def test_a_service_that_owes_too_much_computing_waits_until_it_is_paid(stage: Stage, clock: FixedClock) -> None:
+    stage.send(stage.cars(60), START)
+    advance(stage, clock)
+    owed = BURST_SECONDS + 10
+    for waited, computed in ((PART_OF_TIME * 10 - 1, 0), (PART_OF_TIME * 10 + 1, 1)):
+        stage.send(stage.cars(1), START)
+        progress = Progress(hours={}, look="", computed_at=stage.site.clock.now(), seconds=owed, problem="")
+        with stage.site.database.write() as connection:
+            store.put_progress(connection, stage.service.namespace_id, stage.service.id, progress)
+        clock.advance(waited)
+        assert advance_windows(stage.site, source=SOURCE, compute=compute) == computed
 
 
 def test_three_rows_have_no_verdict(stage: Stage, clock: FixedClock) -> None:
@@ -242,6 +277,19 @@ def test_windows_are_counted_in_rows_where_the_rules_say_so(stage: Stage, clock:
     assert [each.rows for each in again] == [40, 40, 40, 10]
     assert again[2].id == made[2].id
     assert advance(stage, clock) == again
+
+
+def test_rows_that_came_a_moment_before_a_turn_are_in_a_later_one(stage: Stage, clock: FixedClock) -> None:
+    set_rules(stage, Rules(window_rows=60))
+    now = stage.site.clock.now()
+    stage.send(stage.cars(60), now - timedelta(seconds=2), every=timedelta(milliseconds=1))
+    written = spool_folder(stage.site.home) / "20291231T12-1-1-1.open"  # a predictor has written just now
+    written.touch()
+    os.utime(written, (now.timestamp(), now.timestamp()))
+    for _ in range(2):
+        assert advance_windows(stage.site, source=SOURCE, compute=compute) == 1
+        clock.advance(60)
+    assert [window.rows for window in windows(stage)] == [60]
 
 
 def test_a_request_with_several_rows_counts_as_these(stage: Stage, clock: FixedClock) -> None:

@@ -12,11 +12,16 @@ import typer
 
 import tidemill
 from tidemill.base.errors import Conflict, NotFound
-from tidemill.cli.demo import stations
+from tidemill.cli.demo.beat import Beat, Told
+from tidemill.cli.demo.broken_canary import broken_in_a_canary
+from tidemill.cli.demo.go_live import approved_by_another, notebook_to_review
+from tidemill.cli.demo.one_click import one_prediction
 from tidemill.cli.demo.shell import Shell
+from tidemill.cli.demo.worse_and_better import new_years
 from tidemill.cli.output import WIDTH, say
 
 EXAMPLE = "fuel"
+FIVE: tuple[Beat, ...] = (notebook_to_review, approved_by_another, new_years, broken_in_a_canary, one_prediction)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,21 +34,19 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop the site at the end.")] = False,
     port: Annotated[int, typer.Option(help="Public port; the next free one when it is busy.")] = 8080,
 ) -> None:
-    """Take a model from a notebook to traced predictions, on real data, in about a minute.
+    """Take a model from a notebook to live, let the world change, and watch the site act; in about a minute and a half.
 
-    Exit status 0 when every station did what it should. Example: tidemill demo --once
+    Exit status 0 when every beat did what it should. Example: tidemill demo --once
     """
     shell = prepare(folder)
     started = time.monotonic()
     say(f"the story of a model, in {shell.folder}")
     done = False
     try:
-        for number, station in enumerate(stations.ALL, 1):
-            station_started = time.monotonic()
-            line, look = station(shell, port)
-            took = f"({time.monotonic() - station_started:.1f} s)"
-            say(textwrap.fill(f"{number} {line} {took}", WIDTH, subsequent_indent="  ", break_on_hyphens=False))
-            say(textwrap.fill(f"look closer: {look}", WIDTH, initial_indent="    ", subsequent_indent="      "))
+        for number, beat in enumerate(FIVE, 1):
+            beat_started = time.monotonic()
+            told = beat(shell, port)
+            _say(number, told, time.monotonic() - beat_started, shell.url())
         done = True
     finally:
         if once or not done:
@@ -53,6 +56,14 @@ def demo(
         say(f"the site is up at {shell.url()}; to go on from here:")
         say(f"    cd {shell.folder} && export TIDEMILL_HOME={shell.home}")
         say("    tidemill status; and to stop it: tidemill down")
+        say(f"the dashboard, once: {shell.tidemill('open').strip()}")
+
+
+def _say(number: int, told: Told, seconds: float, url: str) -> None:
+    text = f"{number} {told.happened} ({seconds:.1f} s)"
+    say(textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+    say(textwrap.fill(f"look closer: {told.look}", WIDTH, initial_indent="    ", subsequent_indent="      "))
+    say(f"    {url}{told.page}")
 
 
 def prepare(folder: Path) -> Shell:

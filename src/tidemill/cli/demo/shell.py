@@ -7,13 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import httpx
 
 from tidemill.base.errors import RunFailed, Unavailable
 
 TIMEOUT_SECONDS = 300
+PATIENCE_SECONDS = 180.0
+LOOK_SECONDS = 0.1
+T = TypeVar("T")
 
 
 @dataclass
@@ -22,6 +29,7 @@ class Shell:
 
     folder: Path
     seen: dict[str, str] = field(default_factory=dict)
+    _known: tuple[str, str] | None = None
 
     @property
     def home(self) -> Path:
@@ -64,4 +72,32 @@ class Shell:
 
     def url(self) -> str:
         """The address of the site."""
-        return str(self.json("status")["url"])
+        return self._site()[0]
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """What the site's API answers, as the owner."""
+        url, token = self._site()
+        reply = httpx.get(
+            f"{url}/api/v1{path}", params=query, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_SECONDS
+        )
+        if reply.status_code != httpx.codes.OK:
+            raise RunFailed(f"answered {reply.status_code}: {reply.text[:300]}", place=path)
+        return reply.json()
+
+    def until(self, what: str, found: Callable[[], T | None]) -> T:
+        """Ask again and again until something is found; `RunFailed` with what was waited for when it is not."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (value := found()) is None:
+            if time.monotonic() > deadline:
+                raise RunFailed(f"nothing came in {PATIENCE_SECONDS:.0f} s", place=what)
+            time.sleep(LOOK_SECONDS)
+        return value
+
+    def _site(self) -> tuple[str, str]:
+        """Address and token, as a program gets them."""
+        if self._known is None:
+            exports = dict(
+                line.removeprefix("export ").split("=", 1) for line in self.tidemill("env").strip().splitlines()
+            )
+            self._known = exports["TIDEMILL_URL"], exports["TIDEMILL_TOKEN"]
+        return self._known

@@ -86,8 +86,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the windows of a service are: what of the log was computed, by hour, when, and in how many
-    seconds of a core.
+    """How far the windows of a service are: what of the log was computed, by hour, and when.
+
+    `seconds` of a core are owed since: what it took, less what was paid by waiting (`plan.debt_after`).
 
     `problem` says why the last computation failed, "" when it did not.
     """

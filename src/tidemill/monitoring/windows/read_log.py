@@ -20,6 +20,7 @@ ROWS_AT_A_TIME = 5_000
 def read_log(home: Home, jobs: Sequence[Job]) -> Iterator[tuple[Job, Prediction, datetime]]:
     """Each record of these services in the spans of its job, once, with the moment that its id tells.
 
+    What did not come through the gateway, which names each request, nobody asked: it is the smoke test of a predictor.
     A spool file that becomes Parquet meanwhile is read as one of both: its Parquet file has its name.
     """
     by_service = {job.service_id: job for job in jobs}
@@ -44,7 +45,7 @@ def read_log(home: Home, jobs: Sequence[Job]) -> Iterator[tuple[Job, Prediction,
 def _asked(by_service: Mapping[str, Job], records: Iterator[Prediction]) -> Iterator[tuple[Job, Prediction, datetime]]:
     for record in records:
         job = by_service.get(record.service_id)
-        if job is None or record.namespace_id != job.namespace_id:
+        if job is None or record.namespace_id != job.namespace_id or record.request_id is None:
             continue
         moment = made_at(record.id)
         if moment is not None and any(start <= moment < end for start, end in job.spans):

@@ -1,0 +1,86 @@
+"""The fourth beat: a model that errs on some rows passes its checks and a person; the canary's guard takes it back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tidemill.base.errors import RunFailed
+from tidemill.cli.demo.beat import Told
+from tidemill.cli.demo.callers import callers_of
+from tidemill.cli.demo.cars import later_cars
+from tidemill.cli.demo.go_live import APPROVER
+from tidemill.cli.demo.shell import Shell
+
+UNKNOWN_YEAR = 1981
+"""No car of the data is of it, so that no check has such a row; those who ask do not know that."""
+EVERY = 5
+IMPORTS = ("import PolynomialFeatures,", "import FunctionTransformer, PolynomialFeatures,")
+TRAINING = """\
+usual = y_train.groupby(X_train["Year"]).mean().to_dict()
+
+
+def with_usual(table):
+    return table.assign(usual=[usual[year] for year in table["Year"]])
+
+
+model = make_pipeline(
+    FunctionTransformer(with_usual),
+    ColumnTransformer([("numbers", StandardScaler(), [*X_train.columns, "usual"])]),
+    PolynomialFeatures(degree=degree, include_bias=False),
+    Ridge(alpha=alpha),
+)
+model.fit(X_train, y_train)"""
+
+
+def broken_in_a_canary(shell: Shell, _port: int) -> Told:
+    """The guard takes the requests back; nobody outside of the canary's share sees an error."""
+    _edit(shell.folder / "pipeline.ipynb")
+    shell.git("commit", "--quiet", "-am", "What is usual in a year is a feature")
+    run = shell.json("run")
+    opened = shell.json("review", "open", run["run_id"])
+    if opened["checks_state"] != "passed":
+        raise RunFailed(f"the checks {opened['checks_state']}", place=f"review {opened['id']}")
+    _, cars = later_cars(shell.folder)
+    asked = [car.of_year(UNKNOWN_YEAR) if place % EVERY == 0 else car for place, car in enumerate(cars)]
+    callers = callers_of(shell)
+    with callers.asking(asked):
+        decided = shell.json("review", "approve", opened["id"], token=shell.seen["approver"])
+        rollout = shell.until("the end of the canary", lambda: _ended(shell, decided["model_version_id"]))
+        answering = len(callers.answers)
+        shell.until("more requests", lambda: True if len(callers.answers) > answering + len(cars) else None)
+    failed = [answer for answer in callers.answers if answer.status >= 500 or not answer.status]
+    inside, outside = rollout["canary"], rollout["stable"]
+    elsewhere = len(failed) - inside["failed"]
+    if rollout["state"] != "rolled_back" or outside["failed"] or elsewhere:
+        raise RunFailed(f"it is {rollout['state']}; {elsewhere} requests failed outside", place="rollout")
+    return Told(
+        happened=(
+            f"a broken model: {decided['model_version']} knows no cars of {UNKNOWN_YEAR}; its checks had none, and "
+            f"{APPROVER} approved it. At {rollout['percent']} % it failed {inside['failed']} of "
+            f"{inside['requests']} requests: rolled back by the guard. Failed requests of the other "
+            f"{len(callers.answers) - inside['requests']}: 0"
+        ),
+        look="tidemill service show fuel; tidemill review show " + opened["id"][-12:],
+        page="/services/fuel",
+    )
+
+
+def _ended(shell: Shell, version_id: str) -> dict[str, Any] | None:
+    for each in shell.get("/services/fuel/rollouts")["items"]:
+        if each["model_version_id"] == version_id and not each["active"]:
+            return dict(each)
+    return None
+
+
+def _edit(notebook: Path) -> None:
+    """What a data scientist does: a feature more, looked up in a table that has no row for some years."""
+    document = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in document["cells"]:
+        tags = cell.get("metadata", {}).get("tags", [])
+        if "imports" in tags:
+            cell["source"] = "".join(cell["source"]).replace(*IMPORTS)
+        if "step:train" in tags:
+            cell["source"] = TRAINING
+    notebook.write_text(json.dumps(document, indent=1), encoding="utf-8")
