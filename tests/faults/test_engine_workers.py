@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -163,13 +164,28 @@ def test_kill_9_at_any_moment_completes_each_step_once(site: Site, actor: Actor,
         assert len(succeeded) == len(set(succeeded)) == 6
 
 
+def _is_paused_between_transactions(pid: int, site: Site) -> bool:
+    """Stop a process; one that was stopped with the database locked would stop everybody: it goes on."""
+    os.kill(pid, signal.SIGSTOP)
+    connection = sqlite3.connect(site.home.database, timeout=0.2, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+        return True
+    except sqlite3.OperationalError:
+        os.kill(pid, signal.SIGCONT)
+        return False
+    finally:
+        connection.close()
+
+
 def test_a_worker_that_was_paused_past_its_lease_overwrites_nothing(
     site: Site, actor: Actor, start_worker: Any, tmp_path: Path
 ) -> None:
     run = _submit(site, actor, *_chain(tmp_path, 2, slow=0))
     first = start_worker(lease_seconds=1.0)
     wait_until(lambda: bool(_lines(tmp_path / "started-0")))
-    os.kill(first.pid, signal.SIGSTOP)
+    wait_until(lambda: _is_paused_between_transactions(first.pid, site))
     (tmp_path / "go").touch()
     worker = open_worker(site, OPTIONS)
     try:

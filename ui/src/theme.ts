@@ -7,7 +7,7 @@ const tide: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: "tide",
-  primaryShade: { light: 8, dark: 5 },
+  primaryShade: 8,
   colors: { tide },
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif",
   fontFamilyMonospace: "ui-monospace, 'SF Mono', 'Cascadia Mono', 'DejaVu Sans Mono', monospace",
