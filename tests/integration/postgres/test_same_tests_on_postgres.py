@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SLICES = ("access", "base", "artifacts", "engine", "registry", "gate", "tuning", "serving", "triggers", "project")
-MORE = ("server/test_repeats.py", "monitoring/test_alerts.py", "monitoring/test_feedback.py")
+MORE = ("server/test_repeats.py", "tracking/test_notice.py", "monitoring/test_alerts.py", "monitoring/test_feedback.py")
 ON_SQLITE_ONLY = (
     "backup",  # PostgreSQL has its own tools
     "sqlite",
