@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
-from tests.conftest import FixedClock, People, people_of
+from tests.conftest import FixedClock, people_of
 from tests.unit.serving.test_reconcile import Bench, MemoryGateway
 
 from tidemill.base.events import events_after
@@ -365,7 +365,7 @@ def _lead(stand: Stand, version: str, breaks: bool) -> bool:
     return False
 
 
-def test_a_version_that_came_while_nobody_led_still_goes_by_steps(stand: Stand, people: People) -> None:
+def test_a_version_that_came_while_nobody_led_still_goes_by_steps(stand: Stand) -> None:
     stand.source.live["fuel"] = "v2"
     stand.source.wanted(get_service(stand.site, stand.people.author, "fuel"))
     after = another_controller(stand)
