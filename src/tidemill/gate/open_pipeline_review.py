@@ -11,8 +11,8 @@ from tidemill.base.site import Site
 from tidemill.engine import State, get_run
 from tidemill.gate.approved_pipeline import approved_pipeline
 from tidemill.gate.find import get_review
-from tidemill.gate.model import PipelineReviewRequest, PipelineVersion, Review, ReviewState, Subject
-from tidemill.gate.opening import check_names, keep_open, pending_checks, policy_for
+from tidemill.gate.model import PipelineReviewRequest, PipelineVersion, Review, Subject
+from tidemill.gate.opening import Asked, check_names, keep_open, new_review, policy_for
 from tidemill.gate.pipeline_version import pipeline_version_of, project_of
 from tidemill.gate.policy import BoundPolicy
 from tidemill.gate.run_checks import run_checks
@@ -39,29 +39,14 @@ def open_pipeline_review(site: Site, actor: Actor, request: PipelineReviewReques
 
 def _open(site: Site, actor: Actor, request: PipelineReviewRequest, bound: BoundPolicy) -> str:
     pipeline = _pipeline(site, actor, request, bound.project)
-    review = Review(
-        id=site.ids.new(),
-        namespace_id=actor.namespace_id,
+    asked = Asked(
         subject=Subject.PIPELINE,
         model_version_id=None,
         version_label=f"{pipeline.project} pipeline {pipeline.digest.removeprefix('sha256:')[:SHORT_DIGITS]}",
         package_digest=pipeline.digest,
         pipeline=pipeline,
-        environment=request.environment,
-        service=request.service,
-        state=ReviewState.OPEN,
-        policy=bound.policy,
-        policy_digest=bound.policy.digest,
-        policy_source=bound.source,
-        checks=pending_checks(bound.policy, Subject.PIPELINE),
-        approvals=(),
-        reason=None,
-        opened_by=actor.person,
-        opened_at=site.clock.now(),
-        closed_by=None,
-        closed_at=None,
-        generation=1,
     )
+    review = new_review(site, actor, request, bound, asked)
     key = signing_key(site.home)
     with site.database.write() as connection:
         keep_open(connection, site, key, actor, review)

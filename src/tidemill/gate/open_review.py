@@ -14,8 +14,8 @@ from tidemill.base.signing import signing_key
 from tidemill.base.site import Site
 from tidemill.gate.checks import Check, find_checks
 from tidemill.gate.find import get_review
-from tidemill.gate.model import PipelineVersion, Review, ReviewRequest, ReviewState, Subject
-from tidemill.gate.opening import check_names, keep_open, pending_checks, policy_for
+from tidemill.gate.model import PipelineVersion, Review, ReviewRequest, Subject
+from tidemill.gate.opening import Asked, check_names, keep_open, new_review, policy_for
 from tidemill.gate.pipeline_version import pipeline_version_of, project_of
 from tidemill.gate.policy import BoundPolicy
 from tidemill.gate.run_checks import run_checks
@@ -49,29 +49,14 @@ def _open(site: Site, actor: Actor, request: ReviewRequest, bound: BoundPolicy) 
     version = get_version(site, actor, request.model_version_id)
     if version.state is not VersionState.READY:
         raise Conflict(f"{version.label} is {version.state}", remedy="ask for a version that is ready")
-    review = Review(
-        id=site.ids.new(),
-        namespace_id=actor.namespace_id,
+    asked = Asked(
         subject=Subject.MODEL,
         model_version_id=version.id,
         version_label=version.label,
         package_digest=version.package_digest,
         pipeline=_pipeline(site, actor, version, bound.project),
-        environment=request.environment,
-        service=request.service,
-        state=ReviewState.OPEN,
-        policy=bound.policy,
-        policy_digest=bound.policy.digest,
-        policy_source=bound.source,
-        checks=pending_checks(bound.policy, Subject.MODEL),
-        approvals=(),
-        reason=None,
-        opened_by=actor.person,
-        opened_at=site.clock.now(),
-        closed_by=None,
-        closed_at=None,
-        generation=1,
     )
+    review = new_review(site, actor, request, bound, asked)
     key = signing_key(site.home)
     with site.database.write() as connection:
         _refuse_live(connection, review)

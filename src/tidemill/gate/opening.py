@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -17,8 +18,11 @@ from tidemill.gate.model import (
     CheckState,
     Closing,
     Happening,
+    PipelineReviewRequest,
+    PipelineVersion,
     Review,
     ReviewCheck,
+    ReviewRequest,
     ReviewState,
     Subject,
     check_review_transition,
@@ -54,6 +58,46 @@ def pending_checks(policy: Policy, subject: Subject) -> tuple[ReviewCheck, ...]:
     return tuple(
         ReviewCheck(name=name, state=CheckState.PENDING, summary="", evidence={}, finished_at=None)
         for name in required_checks(policy, subject)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What asks to pass: a model version with the pipeline version behind it, or that alone."""
+
+    subject: Subject
+    model_version_id: str | None
+    version_label: str
+    package_digest: str
+    pipeline: PipelineVersion | None
+
+
+def new_review(
+    site: Site, actor: Actor, request: ReviewRequest | PipelineReviewRequest, bound: BoundPolicy, asked: Asked
+) -> Review:
+    """An open review of what asks, under the policy that binds, its checks still to run."""
+    return Review(
+        id=site.ids.new(),
+        namespace_id=actor.namespace_id,
+        subject=asked.subject,
+        model_version_id=asked.model_version_id,
+        version_label=asked.version_label,
+        package_digest=asked.package_digest,
+        pipeline=asked.pipeline,
+        environment=request.environment,
+        service=request.service,
+        state=ReviewState.OPEN,
+        policy=bound.policy,
+        policy_digest=bound.policy.digest,
+        policy_source=bound.source,
+        checks=pending_checks(bound.policy, asked.subject),
+        approvals=(),
+        reason=None,
+        opened_by=actor.person,
+        opened_at=site.clock.now(),
+        closed_by=None,
+        closed_at=None,
+        generation=1,
     )
 
 
