@@ -12,7 +12,7 @@ BEATS = {
     "2 approval": r"the author was refused .* ada approved fuel@1\. It answers: .* without a token: 401",
     "3 later years": r"Weight_in_lbs drifted \(PSI 0\.[2-9]\d\); .* fuel@2 passed without a person and went "
     r"10 → 50 → 100 %: mae [\d.]+",
-    "4 a broken model": r"ada approved it\. At 10 % it failed [1-9]\d* of \d+ requests: rolled back by the guard\. "
+    "4 a broken model": r"ada approved it\. At \d+ % it failed [1-9]\d* of \d+ requests: rolled back by the guard\. "
     r"Failed requests of the other [1-9]\d*: 0",
     "5 one click": r"mpg by fuel@2, approver ada, cars\.csv [0-9a-f]{12}, commit [0-9a-f]{8}",
 }

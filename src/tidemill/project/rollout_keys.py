@@ -26,6 +26,11 @@ ROLLOUT = Table(
         "max_error_increase": Field(
             kind=Kind.NUMBER, doc="How much more of its requests it may fail than the stable revision.", minimum=0
         ),
+        "max_refusal_increase": Field(
+            kind=Kind.NUMBER,
+            doc="How much more of its requests it may refuse (4xx) than the stable revision. Left out: 0.05.",
+            minimum=0,
+        ),
         "max_latency_ms": Field(kind=Kind.NUMBER, doc="The highest percentile of its answers' times.", minimum=0),
         "max_latency_ratio": Field(
             kind=Kind.NUMBER, doc="That percentile, against the stable revision's: 2 is twice as long.", minimum=1

@@ -119,3 +119,23 @@ def test_a_plan_is_stored_and_read_again() -> None:
     check_plan(plan)
     assert plan_from_json(plan.to_json()) == plan
     assert plan_from_json({}) == RolloutPlan()
+
+
+def test_a_revision_that_refuses_what_the_stable_one_takes_is_found() -> None:
+    canary = Figures(requests=60, refused=20)
+    told = breach(RolloutPlan(), canary, Figures(requests=900, refused=9))
+    assert told.startswith("20 of 60 requests were refused (33.33%), more than max_refusal_increase 0.05")
+    assert not breach(RolloutPlan(), canary, Figures(requests=900, refused=300)), "callers send what nobody takes"
+    assert not breach(RolloutPlan(), Figures(requests=60, refused=3), Figures(requests=900)), "a few say little"
+    assert not breach(RolloutPlan(max_refusal_increase=None), canary, Figures(requests=900))
+    assert not breach(RolloutPlan(), Figures(requests=3, refused=3), Figures(requests=900))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_callers_that_refuse_alike_take_no_revision_back(seed: int) -> None:
+    draw = random.Random(seed)
+    canary = stable = Figures()
+    for _ in range(1000):
+        one = Figures(requests=1, refused=int(draw.random() < 0.2))
+        canary, stable = (canary.plus(one), stable) if draw.random() < 0.1 else (canary, stable.plus(one))
+        assert not breach(RolloutPlan(), canary, stable)

@@ -32,6 +32,11 @@ class Figures:
         return self.failed / self.judged if self.judged else 0.0
 
     @property
+    def refusal_rate(self) -> float:
+        """The share of all requests that was refused; 0 when there are none."""
+        return self.refused / self.requests if self.requests else 0.0
+
+    @property
     def timed(self) -> int:
         """The requests whose time is known; the gateway adds times up once a second."""
         return self.latencies[-1][1] if self.latencies else 0

@@ -31,6 +31,7 @@ class RolloutBody(BaseModel):
     min_requests: int = 20
     max_error_rate: float | None = 0.01
     max_error_increase: float | None = None
+    max_refusal_increase: float | None = 0.05
     max_latency_ms: float | None = None
     max_latency_ratio: float | None = None
     latency_percentile: int = 95

@@ -164,7 +164,7 @@ class Driver:
             reason = f"{way.rollout.percent} % held"
             self._change(way, RolloutState.STEPPING, percent=following.percent, reason=reason, watched=watched)
         else:
-            self._tell(way)
+            self._tell(way, following.waits_for)
 
     def _roll_back(self, way: Way, reason: str) -> None:
         log.warning("service %s: revision %d is rolled back: %s", way.service.name, way.revision.number, reason)
@@ -262,12 +262,14 @@ class Driver:
                 return known
         raise NotProven("the row of a revision that answers is gone", place=f"service {service.name}")
 
-    def _tell(self, way: Way) -> None:
+    def _tell(self, way: Way, waits_for: str) -> None:
         rollout, revision = way.rollout, way.revision
-        paused = f"; paused by {rollout.changed_by}" if rollout.paused else ""
+        told = (
+            f"; paused by {rollout.changed_by}" if rollout.paused else f"; it waits for {waits_for}" * bool(waits_for)
+        )
         message = (
             f"revision {revision.number} ({revision.model_label}) gets {rollout.percent} % of the requests, "
-            f"revision {way.stable.number} ({way.stable.model_label}) the others{paused}"
+            f"revision {way.stable.number} ({way.stable.model_label}) the others{told}"
         )
         ready = self._routing.is_serving(way.service)
         observe(self._site, way.service, ready=ready, reason=Reason.ROLLING_OUT, message=message)

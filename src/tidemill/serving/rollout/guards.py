@@ -13,10 +13,11 @@ from tidemill.serving.rollout.plan import RolloutPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
-    """To go on with `percent`, or to end it for a `reason`; neither: to wait."""
+    """To go on with `percent`, or to end it for a `reason`; neither: to wait, perhaps for what `waits_for` tells."""
 
     percent: int | None = None
     reason: str = ""
+    waits_for: str = ""
 
 
 def next_move(rollout: Rollout, watched: Watched, now: datetime) -> Next:
@@ -29,12 +30,31 @@ def next_move(rollout: Rollout, watched: Watched, now: datetime) -> Next:
         return Next()
     is_held = now - rollout.held_since >= timedelta(seconds=plan.hold_seconds)
     is_seen = watched.canary_step.judged >= plan.hold_requests
-    return Next(percent=plan.step_after(rollout.percent)) if is_held and is_seen else Next()
+    if not is_held or not is_seen:
+        return Next()
+    if doubt := _doubt(plan, watched.canary, watched.stable) or _doubt(plan, watched.canary_step, watched.stable_step):
+        return Next(waits_for=doubt)
+    return Next(percent=plan.step_after(rollout.percent))
 
 
 def breach(plan: RolloutPlan, canary: Figures, stable: Figures) -> str:
     """Why the new revision is credibly worse than a guard allows; empty when it is not."""
-    return _errors(plan, canary, stable) or _latency(plan, canary, stable)
+    return _errors(plan, canary, stable) or _refusals(plan, canary, stable) or _latency(plan, canary, stable)
+
+
+def _doubt(plan: RolloutPlan, canary: Figures, stable: Figures) -> str:
+    """What looks worse than a guard allows with too little evidence to call it so: more requests decide either way."""
+    over = [
+        plan.max_error_rate,
+        None if plan.max_error_increase is None else stable.error_rate + plan.max_error_increase,
+    ]
+    allowed = min((max(each, stable.error_rate) for each in over if each is not None), default=1.0)
+    if canary.error_rate > allowed:
+        return "more requests: of few, more failed than its guard allows"
+    increase = plan.max_refusal_increase
+    if increase is not None and stable.requests and canary.refusal_rate > stable.refusal_rate + increase:
+        return "more requests: of few, more were refused than its guard allows"
+    return ""
 
 
 def _errors(plan: RolloutPlan, canary: Figures, stable: Figures) -> str:
@@ -56,6 +76,20 @@ def _errors(plan: RolloutPlan, canary: Figures, stable: Figures) -> str:
                 f"{stable.failed} of {stable.judged} ({stable.error_rate:.2%})"
             )
     return ""
+
+
+def _refusals(plan: RolloutPlan, canary: Figures, stable: Figures) -> str:
+    """Callers ask both revisions alike, so that one which refuses more of them (4xx) does not take what was taken."""
+    increase = plan.max_refusal_increase
+    if increase is None or canary.requests < plan.min_requests:
+        return ""
+    if not exceeds(canary.refused, canary.requests, highest_credible(stable.refused, stable.requests) + increase):
+        return ""
+    return (
+        f"{canary.refused} of {canary.requests} requests were refused ({canary.refusal_rate:.2%}), more than "
+        f"max_refusal_increase {increase:g} above the stable revision: "
+        f"{stable.refused} of {stable.requests} ({stable.refusal_rate:.2%})"
+    )
 
 
 def _latency(plan: RolloutPlan, canary: Figures, stable: Figures) -> str:

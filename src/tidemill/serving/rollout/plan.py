@@ -21,6 +21,7 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
     "hold_seconds": float,
     "max_error_rate": float,
     "max_error_increase": float,
+    "max_refusal_increase": float,
     "max_latency_ms": float,
     "max_latency_ratio": float,
 }
@@ -32,8 +33,10 @@ class RolloutPlan:
 
     A last step below 100 is held until somebody promotes. A step is held for `hold_seconds` and until its revision
     answered `hold_requests`. `max_error_rate` is the share of requests that the new revision may fail (5xx), unless
-    the stable one fails as many; `max_error_increase` how much more of them than the stable one fails. A guard of None
-    does not watch. `latency_percentile` is the one that both latency guards mean.
+    the stable one fails as many; `max_error_increase` how much more of them than the stable one fails, and
+    `max_refusal_increase` how much more it may refuse (4xx). A guard of None does not watch. While the new revision
+    looks worse than that, and credibly is not yet, its step is held on. `latency_percentile` is the one that both
+    latency guards mean.
     """
 
     steps: tuple[int, ...] = (EVERYTHING,)
@@ -42,6 +45,7 @@ class RolloutPlan:
     min_requests: int = 20
     max_error_rate: float | None = 0.01
     max_error_increase: float | None = None
+    max_refusal_increase: float | None = 0.05
     max_latency_ms: float | None = None
     max_latency_ratio: float | None = None
     latency_percentile: int = 95
@@ -96,6 +100,7 @@ def check_plan(plan: RolloutPlan, *, place: str = "rollout") -> None:
         ("min_requests", plan.min_requests, 1, 1e12),
         ("max_error_rate", plan.max_error_rate, 0, 1),
         ("max_error_increase", plan.max_error_increase, 0, 1),
+        ("max_refusal_increase", plan.max_refusal_increase, 0, 1),
         ("max_latency_ms", plan.max_latency_ms, 0.001, 3_600_000),
         ("max_latency_ratio", plan.max_latency_ratio, 1, 1000),
     )
