@@ -111,7 +111,8 @@ def test_every_page_can_be_read_by_all_in_both_themes(site: Site, browser: Brows
     problems = []
     for dark in (False, True):
         page = site.page(browser, dark=dark)
-        places = ["", "experiments", "runs", "tunings", "reviews", "models", "services", "monitoring", "nowhere"]
+        places = ["", "experiments", "runs", "tunings", "reviews", "models", "services", "monitoring", "health"]
+        places.append("nowhere")
         for words in ("runs", "reviews", "models", "services"):
             page.goto(f"{site.url}/{words}")
             link = page.locator("tbody a").first

@@ -30,6 +30,7 @@ export const router = createBrowserRouter([
       page("/services/:name", () => import("./pages/service")),
       page("/monitoring", () => import("./pages/monitoring")),
       page("/monitoring/:name", () => import("./pages/watched")),
+      page("/health", () => import("./pages/health")),
       page("/triggers", () => import("./pages/triggers")),
       page("/triggers/:name", () => import("./pages/trigger")),
       page("/predictions/:id", () => import("./pages/prediction")),

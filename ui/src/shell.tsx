@@ -2,7 +2,7 @@
 import { ActionIcon, AppShell, Badge, Burger, Group, Loader, NavLink, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
-  IconActivity, IconAdjustments, IconBolt, IconBox, IconChecklist, IconExternalLink, IconFlask, IconHome, IconMoon, IconPlayerPlay, IconServer, IconSun, type Icon,
+  IconActivity, IconAdjustments, IconBolt, IconBox, IconChecklist, IconExternalLink, IconFlask, IconHeartbeat, IconHome, IconMoon, IconPlayerPlay, IconServer, IconSun, type Icon,
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense } from "react";
@@ -22,6 +22,7 @@ const PLACES: [string, string, Icon][] = [
   ["/services", "Services", IconServer],
   ["/monitoring", "Monitoring", IconActivity],
   ["/triggers", "Triggers", IconBolt],
+  ["/health", "Health", IconHeartbeat],
 ];
 
 export function Shell() {
@@ -91,7 +92,7 @@ function Theme() {
 /** `/` goes to the filter of the page; `g` and a letter goes to a page. */
 function useKeys() {
   const navigate = useNavigate();
-  const letters: Record<string, string> = { h: "/", e: "/experiments", r: "/runs", t: "/tunings", v: "/reviews", m: "/models", s: "/services", o: "/monitoring", i: "/triggers" };
+  const letters: Record<string, string> = { h: "/", e: "/experiments", r: "/runs", t: "/tunings", v: "/reviews", m: "/models", s: "/services", o: "/monitoring", i: "/triggers", l: "/health" };
   useHotkeys([
     ["/", () => document.querySelector<HTMLInputElement>("input[data-search]")?.focus()],
     [

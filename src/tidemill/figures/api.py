@@ -12,7 +12,7 @@ from starlette.responses import Response
 from tidemill.access import Actor
 from tidemill.access.guard import can_read
 from tidemill.base.site import Site
-from tidemill.figures.board import Board
+from tidemill.figures.board import MOST_SHOWN, Board
 from tidemill.figures.scrape import CONTENT_TYPE, Metrics
 from tidemill.figures.services import ServiceFigures, service_figures
 
@@ -45,7 +45,7 @@ class GpuView(_View):
 
 
 class MachineView(_View):
-    """The machine; `cpu_percent` of all cores, the disk is the one of the home."""
+    """The machine; `cpu_percent` of all cores, the disk is the one of the home; null for how long it is on: unknown."""
 
     cores: int
     cpu_percent: float
@@ -54,6 +54,7 @@ class MachineView(_View):
     memory_available_bytes: int
     disk_total_bytes: int
     disk_free_bytes: int
+    uptime_seconds: float | None
     gpus: list[GpuView]
 
 
@@ -66,13 +67,20 @@ class SampleView(_View):
 
 
 class ServiceFiguresView(_View):
-    """What the predictors of a service use together."""
+    """What the predictors of a service use together, and what the gateway counted; null while the gateway is away.
+
+    `revisions` tells which process answers for which revision.
+    """
 
     service: str
     predictors: int
     restarts: int
     cpu_percent: float
     memory_bytes: int
+    revisions: dict[str, str]
+    requests: int | None
+    failed: int | None
+    p95_ms: float | None
 
 
 class SiteFiguresView(SampleView):
@@ -105,7 +113,11 @@ def routes(site: Site, board: Board) -> APIRouter:
         return SiteFiguresView(**shown, services=[ServiceFiguresView.model_validate(each) for each in services])
 
     @router.get("/history")
-    def history(_: Reader, minutes: Annotated[int, Query(gt=0, le=LONGEST_MINUTES)] = 60) -> list[SampleView]:
-        return [SampleView.model_validate(each) for each in board.history(minutes)]
+    def history(
+        _: Reader,
+        minutes: Annotated[int, Query(gt=0, le=LONGEST_MINUTES)] = 60,
+        samples: Annotated[int, Query(gt=0, le=MOST_SHOWN, description="how many at most")] = MOST_SHOWN,
+    ) -> list[SampleView]:
+        return [SampleView.model_validate(each) for each in board.history(minutes, most=samples)]
 
     return router

@@ -54,8 +54,8 @@ class Board:
                 self._looked_at = moment
             return self._ring[-1]
 
-    def history(self, minutes: int) -> list[Sample]:
-        """The samples of the last minutes, oldest first, at most `MOST_SHOWN`, evenly thinned out."""
+    def history(self, minutes: int, *, most: int = MOST_SHOWN) -> list[Sample]:
+        """The samples of the last minutes, oldest first, at most so many, evenly thinned out."""
         now = self._clock.now()
         since = now - timedelta(minutes=minutes)
         with self._lock:
@@ -66,5 +66,5 @@ class Board:
             log.warning("figures: %s", problem)
             older = []
         found = [*older, *recent]
-        step = -(-len(found) // MOST_SHOWN) or 1
+        step = -(-len(found) // most) or 1
         return found[::-1][::step][::-1]

@@ -35,7 +35,10 @@ class GpuFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineFigures:
-    """The machine: `cpu_percent` of all its cores, `disk` is where the home lies."""
+    """The machine: `cpu_percent` of all its cores, `disk` is where the home lies.
+
+    `uptime_seconds` goes on while the machine sleeps, whatever is done to its clock; None where that is unknown.
+    """
 
     cores: int
     cpu_percent: float
@@ -45,6 +48,7 @@ class MachineFigures:
     disk_total_bytes: int
     disk_free_bytes: int
     gpus: tuple[GpuFigures, ...] = ()
+    uptime_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,7 @@ class Sampler:
             disk_total_bytes=disk.total,
             disk_free_bytes=disk.free,
             gpus=tuple(self._gpus()),
+            uptime_seconds=_uptime(),
         )
 
     def _gpus(self) -> Iterable[GpuFigures]:
@@ -110,6 +113,12 @@ def gpus_of(table: str) -> Iterable[GpuFigures]:
             memory_used_bytes=int(used * 2**20),
             memory_total_bytes=int(total * 2**20),
         )
+
+
+def _uptime() -> float | None:
+    if sys.platform != "linux":
+        return None
+    return round(time.clock_gettime(time.CLOCK_BOOTTIME), 3)
 
 
 def _memory(process: psutil.Process) -> int:

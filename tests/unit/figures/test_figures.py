@@ -65,6 +65,7 @@ def test_a_process_is_counted_with_those_below_it_and_the_supervisor_is_found(si
     assert 0 < machine.memory_available_bytes < machine.memory_total_bytes
     assert 0 < machine.disk_free_bytes < machine.disk_total_bytes
     assert machine.cores == os.cpu_count()
+    assert machine.uptime_seconds is None or 0 < machine.uptime_seconds < 10**9
 
 
 def test_a_sample_is_shared_for_some_seconds_and_an_hour_of_them_stays(still_site: Site, clock: FixedClock) -> None:
@@ -149,3 +150,15 @@ def test_a_service_uses_what_its_predictors_use(still_site: Site, clock: FixedCl
     sample = replace(machine, processes=(one, other))
     (found,) = service_figures(still_site, stage.people.viewer, sample)
     assert (found.service, found.predictors, found.memory_bytes) == ("fuel", 1, 5)
+    assert found.revisions == {one.name: str(revision.number)}
+    assert (found.requests, found.p95_ms) == (None, None), "no gateway is there to count"
+
+
+def test_history_can_be_asked_for_fewer_samples(still_site: Site, clock: FixedClock) -> None:
+    made = Board(still_site.home, clock, lambda: [])
+    for _ in range(100):
+        clock.advance(5)
+        made.now()
+    few = made.history(60, most=30)
+    assert 20 <= len(few) <= 30
+    assert few[-1] is made.now()

@@ -85,3 +85,14 @@ export const useFirings = (trigger: string) =>
     queryKey: ["triggers", trigger, "firings"],
     queryFn: () => told(api.GET("/api/v1/triggers/{name}/firings", { params: { path: { name: trigger } } })),
   });
+
+/** What is used now; the site looks every five seconds. */
+export const useFigures = () => useQuery({ queryKey: ["figures", "now"], queryFn: () => told(api.GET("/api/v1/figures")), refetchInterval: 5_000 });
+
+export const useFiguresHistory = (minutes: number) =>
+  useQuery({
+    queryKey: ["figures", "history", minutes],
+    queryFn: () => told(api.GET("/api/v1/figures/history", { params: { query: { minutes, samples: 120 } } })),
+    refetchInterval: 15_000,
+    placeholderData: (before) => before,
+  });

@@ -1,5 +1,5 @@
 /** A table that sorts and filters, and keeps both in the address of the page. */
-import { Group, Table, TextInput, UnstyledButton } from "@mantine/core";
+import { Group, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { IconArrowDown, IconArrowUp, IconSearch } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { useSearchParams } from "react-router";
@@ -75,7 +75,7 @@ export function Rows<Row>({ columns, rows, keyOf, words, beside, empty }: RowsPr
                         {each.name} {each.name === sorted && (isDown ? <IconArrowDown size={12} /> : <IconArrowUp size={12} />)}
                       </UnstyledButton>
                     ) : (
-                      <span>{each.name}</span>
+                      <Text span fz="xs" fw={600}>{each.name}</Text>
                     )}
                   </Table.Th>
                 ))}

@@ -4,11 +4,12 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 
 import type { Schemas } from "../api/client";
-import { useAlerts, useModels, usePointers, useProcesses, useReviews, useRuns, useServices } from "../api/queries";
+import { useAlerts, useFigures, useModels, usePointers, useProcesses, useReviews, useRuns, useServices } from "../api/queries";
 import { isOpen } from "../components/alerts";
 import { Loop } from "../components/loop";
 import { reviewTitle } from "../components/names";
 import { Asked, Empty, Page, Part } from "../components/page";
+import { processName, processState } from "../components/site";
 import { State } from "../components/state";
 import { Ago } from "../components/when";
 import { RunRows } from "../components/run-rows";
@@ -70,8 +71,10 @@ function Need({ to, what, state, note = "", at }: NeedProps) {
 
 function Processes() {
   const processes = useProcesses();
+  const figures = useFigures();
+  const services = figures.data?.services ?? [];
   return (
-    <Part title="This site">
+    <Part title="This site" beside={<Anchor component={Link} to="/health" fz="sm">health</Anchor>}>
       <Asked of={processes}>
         {(all) =>
           all.length === 0 ? (
@@ -80,7 +83,7 @@ function Processes() {
             <Group gap="xs">
               {all.map((one) => (
                 <Group key={one.name} gap={4} wrap="nowrap" data-process={one.name} title={one.restarts ? `started again ${one.restarts} times` : ""}>
-                  <Text size="xs">{one.name}</Text><State state={one.state === "RUNNING" ? "up" : one.state} />
+                  <Text size="xs">{processName(one.name, services)}</Text><State state={processState(one.state)} />
                 </Group>
               ))}
             </Group>

@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 
 import type { Schemas } from "../api/client";
 import { type Window, binsOf, featuresOf, shares } from "../components/watched";
+import { processName } from "../components/site";
+import { layers, lasted } from "./health";
 import { taskOf } from "./run";
 import { chosen, commonMetrics } from "../components/run-rows";
 
@@ -32,4 +34,14 @@ test("bins are between edges whose outer two are open, or have labels", () => {
 test("the most drifted feature comes first, one without a verdict last", () => {
   const window = (columns: object[]) => ({ columns }) as unknown as Window;
   expect(featuresOf([window([{ name: "year", effect: 0.1 }, { name: "weight", effect: 0.9 }]), window([{ name: "region", effect: null }])])).toEqual(["weight", "year", "region"]);
+});
+
+test("a predictor is called by what it answers for; the processes that use most have a layer each", () => {
+  const fuel = { service: "fuel", revisions: { "predictor 1a": "2" } } as unknown as Schemas["ServiceFiguresView"];
+  expect([processName("predictor 1a", [fuel]), processName("worker", [fuel])]).toEqual(["fuel, revision 2", "worker"]);
+  const processes = Array.from({ length: 10 }, (_, index) => ({ name: `p${index}`, memory_bytes: 10 - index }));
+  const found = layers([{ at: "2026-01-01T00:00:00Z", processes }] as unknown as Schemas["SampleView"][]);
+  expect(found.map((one) => one.name)).toEqual(["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "others"]);
+  expect(found.at(-1)?.values).toEqual([["2026-01-01T00:00:00Z", 3]]);
+  expect([lasted(90), lasted(86_400 * 3)]).toEqual(["90.0 s", "3 days"]);
 });
