@@ -18,12 +18,13 @@ from tidemill import __version__
 from tidemill.access import Actor, authenticate
 from tidemill.access.guard import can_read
 from tidemill.base.ballast import Ballast, is_no_space
-from tidemill.base.errors import NotFound, StorageFull, TidemillError, Unauthenticated
+from tidemill.base.errors import NotFound, StorageFull, TidemillError, TooLarge, Unauthenticated
 from tidemill.data.api import UPLOADS_ROUTE
 from tidemill.figures import Board
 from tidemill.figures import api as figures_api
 from tidemill.gate import approved_pipeline
 from tidemill.platform import Platform
+from tidemill.server.body_limit import MOST_BYTES, BodyLimit
 from tidemill.server.dashboard import dashboard_page, dashboard_routes, is_page
 from tidemill.server.event_stream import event_routes
 from tidemill.server.idempotency import UNSAFE, answer_once
@@ -81,10 +82,11 @@ def create_app(platform: Platform) -> FastAPI:
     async def around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         try:
             origin.check(request)
-            has_own_way = request.url.path.startswith(OWN_WAYS)
-            if request.method in UNSAFE and "idempotency-key" in request.headers and not has_own_way:
-                actor = await to_thread.run_sync(lambda: find_actor(request))
-                response = await answer_once(site, actor, request, call_next)
+            is_unsafe, path = request.method in UNSAFE, request.url.path
+            if is_unsafe and not path.startswith(HOOKS + "/"):  # nothing that a stranger sends is read
+                await to_thread.run_sync(lambda: find_actor(request))
+            if is_unsafe and "idempotency-key" in request.headers and not path.startswith(OWN_WAYS):
+                response = await answer_once(site, find_actor(request), request, call_next)
             else:
                 response = await call_next(request)
         except TidemillError as problem:
@@ -93,6 +95,9 @@ def create_app(platform: Platform) -> FastAPI:
             response.headers.setdefault(name, value)
         return response
 
+    too_large = _refusal(TooLarge(f"a request has at most {MOST_BYTES} bytes", place="body"))
+    too_large.headers.update(SECURITY_HEADERS)
+    app.add_middleware(BodyLimit, refusal=too_large, streaming=("/api/v1" + UPLOADS_ROUTE, MLFLOW + "/"))
     _handle_errors(app)
     app.include_router(_own_routes(platform, app))
     demand_room = Depends(room_check(site.home, find_actor))
