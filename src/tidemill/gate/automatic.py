@@ -11,7 +11,7 @@ from tidemill.base.errors import Conflict, Forbidden, TidemillError
 from tidemill.base.events import append_event
 from tidemill.base.signing import public_key, signing_key
 from tidemill.base.site import Site
-from tidemill.gate import store
+from tidemill.gate import rows, store
 from tidemill.gate.approved_pipeline import approved_pipeline
 from tidemill.gate.bound import binding_policy
 from tidemill.gate.decide import decide_if_passed
@@ -20,7 +20,8 @@ from tidemill.gate.model import ApprovedPipeline, Automatic, CheckState, Review,
 from tidemill.gate.pipeline_version import pipeline_version_of
 from tidemill.gate.policy import Policy
 from tidemill.gate.verify import departures, reviewed_version
-from tidemill.registry import ModelVersion, RunOutputs, package_document
+from tidemill.registry import ModelVersion, MoveKind, RunOutputs, package_document
+from tidemill.registry.pointer import moves_in
 from tidemill.registry.seal import prove_version
 
 
@@ -89,6 +90,7 @@ def _objections(site: Site, review: Review, version: ModelVersion, known: Approv
     found = [f"the check {each.name} failed" for each in review.checks if each.state is CheckState.FAILED]
     found += departures(known, review)
     with site.database.read() as connection:
+        found += _taken_back(connection, review, known)
         bound = binding_policy(connection, review.namespace_id, review.environment, review.service)
     if bound is not None and bound.policy != review.policy:
         found.append("another policy was applied since the review was opened")
@@ -97,6 +99,25 @@ def _objections(site: Site, review: Review, version: ModelVersion, known: Approv
     except TidemillError as problem:
         found.append(f"{problem.place}: {problem.message}" if problem.place else problem.message)
     return found
+
+
+def _taken_back(connection: Connection, review: Review, known: ApprovedPipeline) -> list[str]:
+    """What a guard or a person took back is not to come again by itself: not before people approve its code anew."""
+    wanted = rows.ReviewFilter(states=(ReviewState.APPROVED,), environment=review.environment, service=review.service)
+    approved = [
+        each
+        for each in rows.reviews_of(connection, review.namespace_id, wanted)
+        if each.pipeline is not None and not known.version.departures(each.pipeline)
+    ]
+    labels = {each.model_version_id: each.version_label for each in approved if each.model_version_id is not None}
+    by_people = max((each.closed_at for each in approved if each.approvals and each.closed_at), default=None)
+    for move in reversed(moves_in(connection, review.namespace_id, review.environment, review.service)):
+        if by_people is not None and move.moved_at <= by_people:
+            break
+        if move.kind is MoveKind.ROLLED_BACK and move.from_version_id in labels:
+            label = labels[move.from_version_id]
+            return [f"{label}, made by this pipeline version, was taken back by {move.moved_by}"]
+    return []
 
 
 def _claims(site: Site, review: Review, version: ModelVersion) -> list[str]:

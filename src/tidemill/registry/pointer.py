@@ -50,6 +50,11 @@ def pointer_moves(site: Site, actor: Actor, *, environment: str, service: str) -
         return store.moves_of(connection, actor.namespace_id, environment, service)
 
 
+def moves_in(connection: Connection, namespace_id: str, environment: str, service: str) -> list[PointerMove]:
+    """`pointer_moves` in the caller's transaction."""
+    return store.moves_of(connection, namespace_id, environment, service)
+
+
 def locked_pointer(connection: Connection, namespace_id: str, environment: str, service: str) -> LivePointer | None:
     """The pointer, held until the caller's transaction ends."""
     return store.pointer(connection, namespace_id, environment, service, lock=True)

@@ -97,6 +97,33 @@ def test_the_next_one_passes_too_and_a_rollback_goes_back_to_one_that_passed_so(
     assert live.version_label == "fuel@1"
 
 
+def test_after_one_was_taken_back_people_decide_until_they_approved_its_code_anew(
+    site: Site, people: People, runs: ProjectRuns
+) -> None:
+    approve_pipeline(site, people, runs.run())
+    ask(site, people, runs)
+    bad = ask(site, people, runs, runs.run(data=runs.data(b"a\n8\n")))
+    assert bad.state is ReviewState.APPROVED
+    rollback(site, people.owner, environment="production", service="fuel")
+    following = ask(site, people, runs, runs.run(data=runs.data(b"a\n9\n")))
+    assert reasons(following) == "fuel@2, made by this pipeline version, was taken back by olga"
+    approve(site, people.approver, following.id, following.package_digest)
+    assert ask(site, people, runs, runs.run(data=runs.data(b"a\n10\n"))).state is ReviewState.APPROVED
+
+
+def test_a_pipeline_version_that_people_approve_after_one_was_taken_back_passes_its_own(
+    site: Site, people: People, runs: ProjectRuns
+) -> None:
+    approve_pipeline(site, people, runs.run())
+    ask(site, people, runs)
+    ask(site, people, runs, runs.run(data=runs.data(b"a\n8\n")))
+    rollback(site, people.owner, environment="production", service="fuel")
+    better = runs.run(training_pipeline("another"))
+    approve_pipeline(site, people, better)
+    data = runs.run(training_pipeline("another"), data=runs.data(b"a\n9\n"))
+    assert ask(site, people, runs, data).state is ReviewState.APPROVED
+
+
 def test_without_an_approved_pipeline_version_people_decide_and_what_comes_after_passes_by_itself(
     site: Site, people: People, runs: ProjectRuns
 ) -> None:
