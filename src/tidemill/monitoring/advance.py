@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from tidemill.base.apart import run_apart
 from tidemill.base.errors import Unavailable
 from tidemill.base.home import Home
 from tidemill.base.site import Site
 from tidemill.monitoring.alerts import judge_alerts, tend_alerts
-from tidemill.monitoring.apart import run_apart
 from tidemill.monitoring.plan import Planned, debt_after, planned
 from tidemill.monitoring.truth import store as truth_store
 from tidemill.monitoring.windows import store

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -11,16 +13,16 @@ import pytest
 from scipy import stats
 from tests.conftest import People
 from tests.unit.gate.candidates import add_version, make_tables
-from tests.unit.gate.test_checks import Outputs
+from tests.unit.gate.tables import Outputs, answered_here
 
 from tidemill.base.errors import Forbidden, InvalidInput
 from tidemill.base.site import Site
 from tidemill.gate import CheckState, parse_policy
 from tidemill.gate.checks import Champion, CheckContext, challenger
 from tidemill.gate.checks.challenger import ChallengerCheck
-from tidemill.gate.checks.comparison import Answers, compare, losses, metric_for
 from tidemill.gate.model import CheckResult
 from tidemill.gate.policy import Challenger, Hygiene, Policy
+from tidemill.tables.comparison import Answers, compare, losses, metric_for
 
 HYGIENE = Hygiene(evaluation=("f.X_test",), training=("f.X_train",), tuning=("f.X_val",))
 RULE = Challenger(rows="f.X_test", target="f.y_test", min_rows=5)
@@ -42,8 +44,8 @@ class Bench:
         monkeypatch.setattr(challenger, "package_document", lambda _, one: {"columns": self.columns[one.id]})
         monkeypatch.setattr(challenger, "_rescored", self._rescored)
 
-    def _rescored(self, _: Any, version: Any, columns: dict[str, list[Any]], rule: Challenger) -> dict[str, Any]:
-        self.asked[version.id] = columns
+    def _rescored(self, _: Any, version: Any, rows: Path, *, probabilities: bool) -> dict[str, Any]:
+        columns = self.asked[version.id] = json.loads(rows.read_bytes())
         try:
             found = self.models[version.id](columns)
         except ArithmeticError as problem:
@@ -70,7 +72,7 @@ class Bench:
             outputs=self.after,
             champion=lambda: Champion(version=self.old, hygiene=hygiene, outputs=self.before),
         )
-        return ChallengerCheck().run(context)
+        return ChallengerCheck(ask=answered_here).run(context)
 
 
 @pytest.fixture
@@ -209,14 +211,14 @@ def test_without_a_champion_or_a_rule_it_says_so(bench: Bench) -> None:
         service="fuel",
         outputs=bench.after,
     )
-    found = ChallengerCheck().run(context)
+    found = ChallengerCheck(ask=answered_here).run(context)
     assert (found.state, found.summary) == (CheckState.PASSED, "first version: nothing is live as fuel in production")
 
     def tampered() -> Champion | None:
         raise Forbidden("the pointer and its last signed move differ")
 
     with pytest.raises(Forbidden):
-        ChallengerCheck().run(replace(context, champion=tampered))
+        ChallengerCheck(ask=answered_here).run(replace(context, champion=tampered))
 
 
 def test_a_target_that_does_not_fit_the_rows_fails(bench: Bench) -> None:

@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy
-import pyarrow
-import pyarrow.parquet
 import pytest
 from tests.conftest import People
 from tests.unit.gate.candidates import PASSING, add_version, make_tables, open_for
+from tests.unit.gate.tables import Outputs, answered_here
 
-from tidemill.artifacts import Artifact, ingest_bytes
-from tidemill.base.errors import Conflict, InvalidInput, NotFound, Unavailable
+from tidemill.base.errors import Conflict, InvalidInput, Unavailable
 from tidemill.base.site import Site
 from tidemill.gate import CheckState, Policy, approve, get_review, run_checks
 from tidemill.gate.checks import CheckContext, find_checks, required_checks
@@ -23,47 +21,6 @@ from tidemill.gate.checks.smoke import judge
 from tidemill.gate.checks.threshold import ThresholdCheck
 from tidemill.gate.model import CheckResult
 from tidemill.gate.policy import Hygiene, SmokeLimits, Threshold
-
-
-class Outputs:
-    """Artifacts of a run that never was."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self.artifacts: dict[str, Artifact] = {}
-
-    def artifact(self, reference: str) -> Artifact:
-        if reference not in self.artifacts:
-            raise NotFound(f"the run has no {reference}")
-        return self.artifacts[reference]
-
-    def put(self, reference: str, data: bytes, **metadata: Any) -> None:
-        """Add an artifact of these bytes."""
-        self.artifacts[reference] = Artifact(
-            id=self._site.ids.new(),
-            namespace_id="n",
-            name=reference,
-            type="system.Dataset",
-            type_version="0.0.1",
-            content=ingest_bytes(self._site, data),
-            uri="",
-            metadata=metadata,
-            run_id="r",
-            task_id="t",
-            attempt_id=None,
-            created_by="alan",
-            created_at=self._site.clock.now(),
-        )
-
-    def put_table(self, reference: str, columns: dict[str, list[Any]], *, index: bool = False) -> None:
-        """Add a Parquet artifact, as pandas writes it: with its index as a column."""
-        table = pyarrow.table(columns)
-        if index:
-            numbers = pyarrow.array([hash(reference) % 1000 + row for row in range(table.num_rows)])
-            table = table.append_column("__index_level_0__", numbers)
-        buffer = io.BytesIO()
-        pyarrow.parquet.write_table(table, buffer)
-        self.put(reference, buffer.getvalue())
 
 
 @pytest.fixture
@@ -118,7 +75,7 @@ TRAIN: dict[str, list[Any]] = {"weight": [2130.0, 2500.0, 3000.0], "year": [70, 
 def test_strangers_pass_whatever_their_index_and_number_types(site: Site, people: People, outputs: Outputs) -> None:
     outputs.put_table("split.train", TRAIN, index=True)
     outputs.put_table("split.test", {"year": [70, 99], "weight": [2500.0, 2130.0]}, index=True)
-    result = HygieneCheck().run(context(site, people, hygiene(), outputs))
+    result = HygieneCheck(ask=answered_here).run(context(site, people, hygiene(), outputs))
     assert result.state is CheckState.PASSED
     assert result.evidence["comparisons"][0]["columns"] == ["weight", "year"]
 
@@ -126,7 +83,7 @@ def test_strangers_pass_whatever_their_index_and_number_types(site: Site, people
 def test_a_shared_row_is_named_with_its_number_and_values(site: Site, people: People, outputs: Outputs) -> None:
     outputs.put_table("split.train", TRAIN, index=True)
     outputs.put_table("split.test", {"year": [99.0, 71.0], "weight": [1, 2500]}, index=True)
-    result = HygieneCheck().run(context(site, people, hygiene(), outputs))
+    result = HygieneCheck(ask=answered_here).run(context(site, people, hygiene(), outputs))
     assert result.state is CheckState.FAILED
     assert "1 of 2 evaluation rows were seen" in result.summary
     assert "row 1" in result.summary
@@ -138,10 +95,10 @@ def test_tuning_rows_count_too_and_some_overlap_may_be_allowed(site: Site, peopl
     outputs.put_table("split.validation", {"weight": [1.0], "year": [1]})
     outputs.put_table("split.test", {"weight": [1.0, 2.0], "year": [1, 2]})
     rule = {"tuning": ("split.validation",)}
-    strict = HygieneCheck().run(context(site, people, hygiene(**rule), outputs))
+    strict = HygieneCheck(ask=answered_here).run(context(site, people, hygiene(**rule), outputs))
     assert strict.state is CheckState.FAILED
     assert "split.validation (tuning)" in strict.summary
-    lenient = HygieneCheck().run(context(site, people, hygiene(**rule, max_overlap_rows=1), outputs))
+    lenient = HygieneCheck(ask=answered_here).run(context(site, people, hygiene(**rule, max_overlap_rows=1), outputs))
     assert lenient.state is CheckState.PASSED
 
 
@@ -152,8 +109,13 @@ def test_tables_can_stand_side_by_side(site: Site, people: People, outputs: Outp
     outputs.put_table("split.y_test", {"mpg": [11.0]})
     beside = {"evaluation": ("split.X_test + split.y_test",), "training": ("split.X_train + split.y_train",)}
     alone = {"evaluation": ("split.X_test",), "training": ("split.X_train",)}
-    assert HygieneCheck().run(context(site, people, hygiene(**beside), outputs)).state is CheckState.PASSED
-    assert HygieneCheck().run(context(site, people, hygiene(**alone), outputs)).state is CheckState.FAILED
+    assert (
+        HygieneCheck(ask=answered_here).run(context(site, people, hygiene(**beside), outputs)).state
+        is CheckState.PASSED
+    )
+    assert (
+        HygieneCheck(ask=answered_here).run(context(site, people, hygiene(**alone), outputs)).state is CheckState.FAILED
+    )
 
 
 def test_arrays_are_compared_too(site: Site, people: People, outputs: Outputs) -> None:
@@ -161,7 +123,7 @@ def test_arrays_are_compared_too(site: Site, people: People, outputs: Outputs) -
         buffer = io.BytesIO()
         numpy.save(buffer, numpy.array(rows), allow_pickle=False)
         outputs.put(reference, buffer.getvalue())
-    result = HygieneCheck().run(context(site, people, hygiene(), outputs))
+    result = HygieneCheck(ask=answered_here).run(context(site, people, hygiene(), outputs))
     assert result.state is CheckState.FAILED
     assert "1 of 2" in result.summary
 
@@ -169,7 +131,7 @@ def test_arrays_are_compared_too(site: Site, people: People, outputs: Outputs) -
 def test_missing_values_are_alike(site: Site, people: People, outputs: Outputs) -> None:
     outputs.put_table("split.train", {"a": [None, 1.0], "b": ["x", None]})
     outputs.put_table("split.test", {"a": [float("nan")], "b": ["x"]})
-    assert HygieneCheck().run(context(site, people, hygiene(), outputs)).state is CheckState.FAILED
+    assert HygieneCheck(ask=answered_here).run(context(site, people, hygiene(), outputs)).state is CheckState.FAILED
 
 
 @pytest.mark.parametrize(
@@ -205,7 +167,7 @@ def test_rows_that_cannot_be_compared_fail_the_check_and_are_never_unpickled(
         name = "hygiene"
 
         def run(self, _: CheckContext) -> CheckResult:
-            return HygieneCheck().run(checked)
+            return HygieneCheck(ask=answered_here).run(checked)
 
     review = open_for(site, people.author, checked.version, checks={**PASSING, "hygiene": Bound()}, policy=policy)
     found = {check.name: check for check in review.checks}["hygiene"]

@@ -16,7 +16,6 @@ from tests.unit.monitoring.traffic import START, FixedSource, Stage, car, docume
 from tidemill.base.errors import Unavailable
 from tidemill.base.site import Site
 from tidemill.monitoring.advance import advance_windows
-from tidemill.monitoring.apart import run_apart
 from tidemill.monitoring.plan import BURST_SECONDS, PART_OF_TIME, debt_after
 from tidemill.monitoring.rules import AlertKind, Rules, bind_rules
 from tidemill.monitoring.spool import spool_folder
@@ -346,10 +345,3 @@ def test_in_a_process_of_its_own_the_same_comes_out(stage: Stage, clock: FixedCl
     assert advance_windows(stage.site, source=SOURCE) == 1
     (window,) = windows(stage)
     assert (window.rows, window.report["prediction"]["drifted"]) == (60, False)
-
-
-def test_a_process_that_is_killed_or_fails_is_told_with_its_last_words() -> None:
-    with pytest.raises(Unavailable, match="No module named"):
-        run_apart("tidemill.monitoring.nothing", {}, what="not done")
-    with pytest.raises(Unavailable, match="not done: KeyError: 'search'"):
-        run_apart("tidemill.monitoring.truth.match", {}, what="not done")

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tidemill.base.apart import run_apart
 from tidemill.base.home import Home
-from tidemill.monitoring.apart import run_apart
 from tidemill.monitoring.model import Prediction
 from tidemill.monitoring.rules import Rules
 from tidemill.monitoring.truth.model import TruthItem

@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from tidemill.base.errors import InvalidInput
-from tidemill.gate.checks.comparison import LEVEL, compare
-from tidemill.gate.policy import Challenger
+from tidemill.tables.comparison import LEVEL, compare
 
 MAX_VALUES = 20
 MAX_DISTINCT_NUMBERS = 10
 QUANTILES = 4
 
 
+def check_columns(columns: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise `InvalidInput` for a column that the rows lack."""
+    for column in wanted:
+        if column not in columns:
+            raise InvalidInput(f"the rows have no column {column!r}", place="challenger.slices")
+
+
 def slices_of(
-    table: Any, rule: Challenger, champion: Sequence[float], challenger: Sequence[float]
+    columns: Mapping[str, Sequence[Any]],
+    champion: Sequence[float],
+    challenger: Sequence[float],
+    *,
+    min_rows: int,
+    seed: int,
 ) -> list[dict[str, Any]]:
-    """The comparison within each slice that has enough rows, as evidence with `is_worse`.
+    """The comparison within each slice that has enough rows, as evidence.
 
     A column of more than `MAX_DISTINCT_NUMBERS` numbers is cut into quarters; of texts the `MAX_VALUES` most frequent
     count. The level is corrected for the number of slices (Bonferroni), so that many of them raise no false alarm.
-    Raises `InvalidInput` for a column that the rows lack.
     """
     parts = [
         (words, numbers)
-        for column in rule.slices
-        for words, numbers in _parts(table, column)
-        if len(numbers) >= rule.min_rows
+        for column, values in columns.items()
+        for words, numbers in _parts(column, values)
+        if len(numbers) >= min_rows
     ]
     level = 1 - (1 - LEVEL) / max(1, len(parts))
     found = []
     for words, numbers in parts:
         old, new = [champion[number] for number in numbers], [challenger[number] for number in numbers]
-        compared = compare(old, new, seed=rule.seed, level=level)
-        found.append({"slice": words, **compared.to_json(), "is_worse": compared.low > rule.margin})
+        found.append({"slice": words, **compare(old, new, seed=seed, level=level).to_json()})
     return found
 
 
-def _parts(table: Any, column: str) -> Iterator[tuple[str, list[int]]]:
-    if column not in table.column_names:
-        raise InvalidInput(f"the rows have no column {column!r}", place="challenger.slices")
-    values = table.column(column).to_pylist()
+def _parts(column: str, values: Sequence[Any]) -> Iterator[tuple[str, list[int]]]:
     distinct = {value for value in values if value is not None}
     if len(distinct) > MAX_DISTINCT_NUMBERS and all(isinstance(value, int | float) for value in distinct):
         yield from _quarters(column, values)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemill.artifacts import Artifact, materialize
 from tidemill.base.errors import InvalidInput
-from tidemill.base.site import Site
 
 MAX_ROWS = 20_000_000
 BATCH_ROWS = 50_000
@@ -39,28 +36,30 @@ class RowTable:
         return int(self.table.num_rows)
 
 
-def read_table(site: Site, found: Artifact, name: str) -> RowTable:
-    """A Parquet or .npy artifact as a table: checked against its digest, read by Arrow or numpy, never unpickled.
+def read(place: Mapping[str, Any]) -> RowTable:
+    """A table that was put somewhere for reading: {name, parts: [{name, path}]}, several side by side.
 
-    Columns of an array are `x0`, `x1`, … Raises `InvalidInput` naming the table when it is neither or has nothing in
-    the store, `CorruptArtifact`.
+    Raises `InvalidInput` naming the table.
     """
-    if found.content is None:
-        raise InvalidInput("has no content in the store", place=name)
-    with tempfile.TemporaryDirectory(dir=site.home.work, prefix="hygiene-") as folder:
-        path = Path(folder) / "table"
-        materialize(site, found.content, path)
-        file = _single_file(path, name)
-        with file.open("rb") as reader:
-            is_array = reader.read(len(_NPY_MAGIC)) == _NPY_MAGIC
-        table = _array_table(file, name) if is_array else _parquet_table(file, name)
+    parts = [read_table(Path(part["path"]), part["name"]) for part in place["parts"]]
+    return beside(parts, place["name"])
+
+
+def read_table(path: Path, name: str) -> RowTable:
+    """A Parquet or .npy file, or a folder with one, as a table: read by Arrow or numpy, never unpickled.
+
+    Columns of an array are `x0`, `x1`, … Raises `InvalidInput` naming the table when it is neither.
+    """
+    file = _single_file(path, name)
+    with file.open("rb") as reader:
+        is_array = reader.read(len(_NPY_MAGIC)) == _NPY_MAGIC
+    table = _array_table(file, name) if is_array else _parquet_table(file, name)
     if table.num_rows > MAX_ROWS:
         raise InvalidInput(f"has {table.num_rows} rows; at most {MAX_ROWS} are compared", place=name)
     return RowTable(name=name, table=table.drop_columns(_index_columns(table)))
 
 
 def _parquet_table(file: Path, name: str) -> Any:
-    # lazy: Arrow costs 150 ms and only reviews with a hygiene rule need it
     import pyarrow
     import pyarrow.parquet
 
