@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -57,11 +57,15 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who asks, in which namespace, in which roles; every verb takes one."""
+    """Who asks, in which namespace, in which roles; every verb takes one.
+
+    `token_id` is the token that was shown, "" for a part of the site that asks for a person.
+    """
 
     person: str
     namespace_id: str
     roles: frozenset[Role]
+    token_id: str = field(default="", compare=False)
 
     def may(self, permission: Permission) -> bool:
         """True when one of the roles grants it."""
@@ -79,7 +83,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """An API token; its secret is shown once and stored only as a hash."""
+    """An API token; its secret is shown once and stored only as a hash.
+
+    That of a browser's session names the token that it was made with, and is worth nothing without it.
+    """
 
     id: str
     namespace_id: str
@@ -89,3 +96,4 @@ class Token:
     created_by: str
     expires_at: datetime | None
     revoked_at: datetime | None
+    session_of: str | None = None

@@ -45,6 +45,7 @@ token_rows = Table(
     Column("secret_sha256", String(64), nullable=False),
     Column("expires_at", UtcTime),
     Column("revoked_at", UtcTime),
+    Column("session_of", String(36)),
     Column("created_by", String(128), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     UniqueConstraint("secret_sha256", name="token_secret"),
@@ -57,6 +58,7 @@ sign_in_rows = Table(
     Column("code_sha256", String(64), primary_key=True),
     Column("namespace_id", String(36), nullable=False),
     Column("roles", JSON, nullable=False),
+    Column("token_id", String(36), nullable=False),
     Column("expires_at", UtcTime, nullable=False),
     Column("created_by", String(128), nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -80,6 +82,7 @@ def insert_code(connection: Connection, code: SignInCode, *, now: datetime) -> N
             code_sha256=code.code_sha256,
             namespace_id=code.actor.namespace_id,
             roles=sorted(role.value for role in code.actor.roles),
+            token_id=code.actor.token_id,
             expires_at=code.expires_at,
             created_by=code.actor.person,
             created_at=now,
@@ -94,7 +97,10 @@ def take_code(connection: Connection, code_sha256: str, *, now: datetime) -> Act
     if row is None or taken != 1 or row.expires_at <= now:
         return None
     return Actor(
-        person=row.created_by, namespace_id=row.namespace_id, roles=frozenset(Role(role) for role in row.roles)
+        person=row.created_by,
+        namespace_id=row.namespace_id,
+        roles=frozenset(Role(role) for role in row.roles),
+        token_id=row.token_id,
     )
 
 
@@ -136,6 +142,7 @@ def insert_token(connection: Connection, token: Token, secret_sha256: str) -> No
             secret_sha256=secret_sha256,
             expires_at=token.expires_at,
             revoked_at=token.revoked_at,
+            session_of=token.session_of,
             created_by=token.created_by,
             created_at=token.created_at,
         )
@@ -148,6 +155,13 @@ def token_by_secret(connection: Connection, secret_sha256: str) -> Token | None:
     return None if row is None else _token(row._mapping)
 
 
+def token_by_id(connection: Connection, namespace_id: str, token_id: str) -> Token | None:
+    """The token of that id."""
+    query = select(token_rows).where(token_rows.c.namespace_id == namespace_id, token_rows.c.id == token_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _token(row._mapping)
+
+
 def tokens_of(connection: Connection, namespace_id: str) -> list[Token]:
     """The tokens of a namespace, oldest first."""
     rows = connection.execute(
@@ -157,14 +171,10 @@ def tokens_of(connection: Connection, namespace_id: str) -> list[Token]:
 
 
 def set_revoked(connection: Connection, namespace_id: str, token_id: str, now: datetime) -> bool:
-    """Revoke a token; False when there is none that is still valid."""
-    changed = connection.execute(
-        update(token_rows)
-        .where(
-            token_rows.c.namespace_id == namespace_id, token_rows.c.id == token_id, token_rows.c.revoked_at.is_(None)
-        )
-        .values(revoked_at=now)
-    )
+    """Revoke a token and the sessions that were made with it; False when it is not valid any more."""
+    valid = update(token_rows).where(token_rows.c.namespace_id == namespace_id, token_rows.c.revoked_at.is_(None))
+    changed = connection.execute(valid.where(token_rows.c.id == token_id).values(revoked_at=now))
+    connection.execute(valid.where(token_rows.c.session_of == token_id).values(revoked_at=now))
     return changed.rowcount == 1
 
 
@@ -178,4 +188,5 @@ def _token(row: RowMapping) -> Token:
         created_by=row["created_by"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        session_of=row["session_of"],
     )

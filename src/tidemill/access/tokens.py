@@ -10,6 +10,8 @@ import unicodedata
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from tidemill.access import store
 from tidemill.access.model import AUTOMATIC, Actor, Permission, Role, Token
 from tidemill.access.namespaces import DEFAULT_NAMESPACE, ensure_namespace, find_namespace
@@ -72,7 +74,7 @@ def authenticate(site: Site, secret: str) -> Actor:
         raise Unauthenticated("this token is not known here", remedy="tidemill token create, or unset TIDEMILL_TOKEN")
     if token.expires_at is not None and token.expires_at <= site.clock.now():
         raise Unauthenticated(f"this token of {token.person} has expired", remedy="tidemill token create")
-    return Actor(person=token.person, namespace_id=token.namespace_id, roles=token.roles)
+    return Actor(person=token.person, namespace_id=token.namespace_id, roles=token.roles, token_id=token.id)
 
 
 def list_tokens(site: Site, actor: Actor) -> list[Token]:
@@ -125,7 +127,6 @@ def store_token(
     site: Site, namespace_id: str, person: str, roles: frozenset[Role], *, created_by: str, valid_for: timedelta | None
 ) -> tuple[Token, str]:
     """Add a token, without asking who may; its noun and its secret."""
-    secret = _PREFIX + secrets.token_urlsafe(32)
     now = site.clock.now()
     token = Token(
         id=site.ids.new(),
@@ -138,8 +139,14 @@ def store_token(
         revoked_at=None,
     )
     with site.database.write() as connection:
-        store.insert_token(connection, token, _hash(secret))
-    return token, secret
+        return token, keep_token(connection, token)
+
+
+def keep_token(connection: Connection, token: Token) -> str:
+    """Add a token in the caller's transaction; its secret."""
+    secret = _PREFIX + secrets.token_urlsafe(32)
+    store.insert_token(connection, token, _hash(secret))
+    return secret
 
 
 def _hash(secret: str) -> str:

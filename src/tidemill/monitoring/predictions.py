@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from tidemill.monitoring.compact import HOUR, prediction_from_row
 from tidemill.monitoring.frames import predictions_in
 from tidemill.monitoring.model import Prediction
 from tidemill.monitoring.spool import all_spools, predictions_folder, spool_folder
+from tidemill.monitoring.windows.times import made_at
 
 RECENT_SECONDS = 10.0
 WAIT_SECONDS = 1.5
@@ -115,12 +115,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def _time_of(prediction_id: str) -> datetime:
     """When a prediction was asked for: its id is a UUIDv7, whose first 48 bits are milliseconds since 1970."""
-    try:
-        value = uuid.UUID(prediction_id)
-    except ValueError as problem:
-        raise InvalidInput(
-            f"{prediction_id[:80]!r} is no prediction id", remedy="take it from x-request-id"
-        ) from problem
-    if value.version != 7:
-        raise InvalidInput(f"{prediction_id!r} is no prediction id", remedy="take it from x-request-id")
-    return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
+    made = made_at(prediction_id)
+    if made is None:
+        raise InvalidInput(f"{prediction_id[:80]!r} is no prediction id", remedy="take it from x-request-id")
+    return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
@@ -149,7 +149,7 @@ def routes(site: Site) -> APIRouter:
         return _page(found, page_size, [str(each.number) for each in found])
 
     @router.get("/projects/{name}/generations/{number}")
-    def generation(name: str, number: int, actor: Reader) -> ProjectView:
+    def generation(name: str, number: Annotated[int, Path(ge=0, lt=2**31)], actor: Reader) -> ProjectView:
         return _view(get_applied(site, actor, name, number))
 
     @router.post("/projects/{name}/plan")

@@ -48,7 +48,7 @@ def event_routes(site: Site, watch: Watch, authenticate: Authenticate) -> APIRou
     @router.get("")
     def events(
         actor: Annotated[Actor, Depends(can_read)],
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
         kind: Annotated[list[str] | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[EventView]:
@@ -62,7 +62,7 @@ def event_routes(site: Site, watch: Watch, authenticate: Authenticate) -> APIRou
     async def stream(request: Request, actor: Annotated[Actor, Depends(can_read)]) -> StreamingResponse:
         """`site` messages are events, `processes` the processes of the site when they changed."""
         asked = request.headers.get("last-event-id", "")
-        after = int(asked) if asked.isdigit() and len(asked) < 19 else None
+        after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
         listener = Listener(site, watch, actor.namespace_id, after)
         told = listener.told(lambda: authenticate(request), lambda: bool(request.app.state.is_ending()))
         return StreamingResponse(told, media_type="text/event-stream", headers={"Cache-Control": "no-store"})

@@ -109,6 +109,13 @@ def test_unknown_twice_and_contradicting_are_counted_and_told(stage: Stage, cloc
     assert window.truths == 3
 
 
+def test_a_name_that_tells_a_time_without_end_is_no_more_than_unknown(stage: Stage) -> None:
+    (known,) = stage.send(stage.cars(1), START)
+    late = [f"{time}-7000-8000-000000000000" for time in ("e677d21f-dbff", "ffffffff-ffff", "00000000-0000")]
+    told = deliver(stage, by_id(known, 20.0), *(by_id(each, 1.0) for each in late))
+    assert (counts(told), told.unknown_names) == ((1, 0, 0, 3), tuple(late))
+
+
 def test_a_correction_changes_the_figures_of_its_window(stage: Stage, clock: FixedClock) -> None:
     rows = stage.cars(60)
     ids = stage.send(rows, START)

@@ -114,3 +114,17 @@ def test_events_are_listed_by_number_and_kind(platform: Platform) -> None:
     assert client.get("/api/v1/events", params={"after": found[0]["number"]}, headers=owner).json() == []
     assert client.get("/api/v1/processes", headers=owner).json() == []
     assert client.get("/api/v1/events/stream").status_code == 401
+
+
+@pytest.mark.parametrize("asked", ["²", "-1", "x", "9" * 30])
+def test_a_last_event_that_is_no_number_is_as_none(
+    platform: Platform, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from starlette.testclient import TestClient
+
+    app = create_app(platform)
+    monkeypatch.setattr(app.state, "is_ending", lambda: True)
+    client = TestClient(app, base_url="http://localhost")
+    token = local_token(platform.site).encode()
+    headers = {b"Authorization": b"Bearer " + token, b"Last-Event-ID": asked.encode("latin-1")}
+    assert client.get("/api/v1/events/stream", headers=headers).status_code == 200

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_MILLISECONDS = 1 << 47
+"""In the year 6429: an id that tells a later time was made up, and the calendar has room for hours to be added."""
 
 
 def made_at(prediction_id: str) -> datetime | None:
@@ -14,9 +16,9 @@ def made_at(prediction_id: str) -> datetime | None:
         return None
     try:
         milliseconds = int(prediction_id[:8] + prediction_id[9:13], 16)
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
+    except ValueError:
         return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if 0 <= milliseconds < LATEST_MILLISECONDS else None
 
 
 def first_id_at(moment: datetime) -> str:

@@ -1,0 +1,55 @@
+"""Values that nobody means, in every parameter of each route: refused, or not found; never a mistake of the site."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from starlette.testclient import TestClient
+
+from tidemill.access import local_token
+from tidemill.platform import Platform
+from tidemill.server.app import create_app
+
+VALUES = (
+    "99999999999999999999999",  # more than a database's integer
+    "a\x00b",
+    "<script>alert(1)</script>",
+    "\u202egnp.exe",
+    "ffffffff-ffff-7fff-bfff-ffffffffffff",  # a time after the last of the calendar
+    base64.urlsafe_b64encode(b"99999999999999999999").decode(),
+)
+
+
+@pytest.fixture
+def client(platform: Platform) -> TestClient:
+    """A client with the token of the home's owner."""
+    headers = {"Authorization": f"Bearer {local_token(platform.site)}"}
+    return TestClient(create_app(platform), base_url="http://localhost", headers=headers, raise_server_exceptions=False)
+
+
+def _routes(client: TestClient) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    for path, methods in client.get("/api/v1/openapi.json").json()["paths"].items():
+        for method, about in methods.items():
+            yield method, path, about.get("parameters", [])
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_in_a_path_or_a_query_is_a_mistake_of_the_site(client: TestClient, value: str) -> None:
+    asked, mistakes = 0, []
+    for method, path, parameters in _routes(client):
+        in_path = [each["name"] for each in parameters if each["in"] == "path"]
+        in_query = [each["name"] for each in parameters if each["in"] == "query"]
+        target = path
+        for name in in_path:
+            target = target.replace(f"{{{name}}}", quote(value, safe=""))
+        for query in ({}, *({name: value} for name in in_query)) if method == "get" else ({},) if in_path else ():
+            answer = client.request(method, target, params=query, json=None if method == "get" else {})
+            asked += 1
+            if answer.status_code >= 500:
+                mistakes.append((method, path, query))
+    assert not mistakes
+    assert asked > 50
