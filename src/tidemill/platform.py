@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tidemill.access import Actor
     from tidemill.data import WarmDvc
     from tidemill.engine import Worker
+    from tidemill.figures import HealthLimits
     from tidemill.notify import NotifyOptions
 
 PROJECT_FILE = "tidemill.toml"
@@ -101,6 +102,14 @@ class Platform:
             smtp_password=told.text("smtp_password"),
             smtp_from=told.text("smtp_from"),
         )
+
+    @cached_property
+    def health_limits(self) -> HealthLimits:
+        """From when on machine and processes are not well."""
+        from tidemill.figures import HealthLimits
+
+        names = ("disk_percent", "memory_percent", "restarts", "clock_seconds", "minutes")
+        return HealthLimits(**{name: self.settings.number(f"health_{name}") for name in names})
 
     @cached_property
     def dvc(self) -> WarmDvc:

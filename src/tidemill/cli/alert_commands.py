@@ -42,7 +42,7 @@ def listing(
     rows = [
         (
             each["id"][-12:],
-            each["service"],
+            each["service"] or "(the site)",
             what_of(each)[:32],
             f"{each['value']:.3g} ({each['threshold']:.3g})",
             _state(each),
@@ -60,21 +60,28 @@ def show(command: typer.Context, alert: AlertArgument, as_json: JsonOption = Fal
     """
     context = context_of(command)
     found = _find(context, alert)
-    window = context.connection.get(f"/windows/{found['window_id']}")
+    window = context.connection.get(f"/windows/{found['window_id']}") if found["window_id"] else None
     if as_json:
         print_json({**found, "window": window})
         return
+    whose = f"{found['service']} {found['revision']} in {found['environment']}" if found["service"] else "the site"
     print_fields(
         {
             "alert": found["id"],
-            "what": f"{what_of(found)} of {found['service']} {found['revision']} in {found['environment']}",
+            "what": f"{what_of(found)} of {whose}",
             "value": f"{found['value']:.4g}, the limit is {found['threshold']:.4g}",
             "state": _state(found) + (f": {found['message']}" if found["message"] else ""),
             "since": ago(found["raised_at"] or found["created_at"]),
             "seen by": found["acknowledged_by"] or "nobody yet",
-            "window": f"{found['window_start']} to {found['window_end']}, {window['rows']} rows",
+            "window": f"{found['window_start']} to {found['window_end']}"
+            + (f", {window['rows']} rows" if window else "; tidemill figures says how it is now"),
         }
     )
+    if window is not None:
+        _print_statistics(found, window)
+
+
+def _print_statistics(found: dict[str, Any], window: dict[str, Any]) -> None:
     columns = [*window["columns"], *([window["prediction"]] if window["prediction"] else [])]
     rows = [
         (each["name"][:32], name, f"{measured['value']:.4g}", _chance(measured["p_value"]))

@@ -11,7 +11,7 @@ from tidemill.base.clock import Clock
 from tidemill.base.home import Home
 from tidemill.figures.keep import keep_sample, kept_samples
 from tidemill.figures.model import Sample
-from tidemill.figures.sample import Sampler, Statuses
+from tidemill.figures.sample import Sampler, Source, Statuses
 
 EVERY_SECONDS = 5.0
 MINUTE_SECONDS = 60.0
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 class Board:
     """Samples when it is looked at, and every `EVERY_SECONDS` where `run` goes on; safe to call from any thread."""
 
-    def __init__(self, home: Home, clock: Clock, statuses: Statuses) -> None:
+    def __init__(self, home: Home, clock: Clock, statuses: Statuses, source: Source | None = None) -> None:
         self._home = home
         self._clock = clock
         self._statuses = statuses
-        self._sampler: Sampler | None = None
+        self._sampler: Source | None = source
         self._lock = threading.Lock()
         self._ring: deque[Sample] = deque(maxlen=IN_MEMORY)
         self._looked_at = float("-inf")

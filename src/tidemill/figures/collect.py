@@ -13,6 +13,8 @@ from tidemill.base.site import Site
 from tidemill.engine import count_runs
 from tidemill.figures.model import Sample
 from tidemill.monitoring import Monitoring, get_monitoring
+from tidemill.monitoring.alerts import Alert, list_alerts
+from tidemill.monitoring.alerts.model import ACTIVE
 from tidemill.monitoring.windows.model import Window, WindowState
 from tidemill.serving import list_services
 from tidemill.serving.gateway import Figures
@@ -43,6 +45,7 @@ def collect(site: Site, actor: Actor, sample: Sample) -> list[Value]:
         *_processes(sample),
         *_runs(site, actor),
         *_services(site, actor),
+        *_alerts(("", ""), list_alerts(site, actor, states=ACTIVE, service="")),
     ]
 
 
@@ -114,8 +117,12 @@ def _watched(where: tuple[str, str], found: Monitoring) -> Iterator[Value]:
     told = next((each.report["performance"] for each in found.windows if each.report.get("performance")), None)
     for metric, value in (told or {}).get("metrics", {}).items():
         yield Value("tidemill_error", (*where, metric), value)
+    yield from _alerts(where, found.alerts)
+
+
+def _alerts(where: tuple[str, str], alerts: Sequence[Alert]) -> Iterator[Value]:
     counts: dict[tuple[str, ...], int] = {}
-    for alert in found.alerts:
+    for alert in alerts:
         key = (*where, alert.name, alert.kind.value, alert.state.value)
         counts[key] = counts.get(key, 0) + 1
     for labels, count in sorted(counts.items()):

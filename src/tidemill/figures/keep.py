@@ -37,6 +37,16 @@ def kept_samples(home: Home, since: datetime, until: datetime) -> list[Sample]:
     return [sample_from_json(json.loads(row[0])) for row in rows]
 
 
+def newest_samples(home: Home, count: int) -> list[Sample]:
+    """The samples that were kept last, at most so many, in the order in which they were taken, whatever the clock."""
+    if not _file(home).exists():
+        return []
+    with _opened(home) as connection:
+        query = "SELECT figures FROM sample ORDER BY rowid DESC LIMIT ?"
+        rows = connection.execute(query, (count,)).fetchall()
+    return [sample_from_json(json.loads(row[0])) for row in reversed(rows)]
+
+
 def _file(home: Home) -> Path:
     return home.telemetry / "figures.db"
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -23,8 +23,19 @@ Statuses = Callable[[], Sequence[Mapping[str, Any]]]
 """The processes of the site as the supervisor tells them: name, state, pid, restarts; none without a supervisor."""
 
 
+class Source(Protocol):
+    """Tells what machine and processes use."""
+
+    def take(self) -> Sample:
+        """A sample of now, by the site's clock; a process that ends meanwhile is left out.
+
+        Percents of the machine are from 0 to 100, what is free is no more than there is, the uptime never falls.
+        Each process that the supervisor names is in it once, with its restarts, one that is not there with nothing.
+        """
+
+
 class Sampler:
-    """Takes samples; what a processor did is measured from one to the next."""
+    """Takes samples with psutil; what a processor did is measured from one to the next."""
 
     def __init__(self, home: Path, clock: Clock, statuses: Statuses) -> None:
         self._home = home
@@ -35,7 +46,7 @@ class Sampler:
         psutil.cpu_percent()
 
     def take(self) -> Sample:
-        """A sample of now; a process that ends meanwhile is left out."""
+        """A sample of now."""
         statuses = [*self._statuses()]
         listed = {int(each["pid"]): str(each["name"]) for each in statuses if each["pid"]}
         parents = _parents()

@@ -47,8 +47,9 @@ def _alert(event: Event) -> Said:
     of = f" of {told['feature']}" if told["feature"] else ""
     state = "is well again" if event.kind == "alert.resolved" else "raised"
     names = ("service", "environment", "revision", "alert", "feature", "value", "threshold")
-    title = f"{told['service']}: alert {told['alert']}{of} {state}"
-    return title, (*names, "window_start", "window_end", "message"), f"/monitoring/{_part(event.data, 'service')}"
+    title = f"{told['service'] or 'the site'}: alert {told['alert']}{of} {state}"
+    page = f"/monitoring/{_part(event.data, 'service')}" if told["service"] else "/health"
+    return title, (*names, "window_start", "window_end", "message"), page
 
 
 def _review(event: Event) -> Said:

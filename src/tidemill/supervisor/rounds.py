@@ -13,6 +13,7 @@ from tidemill.base.leases import LeaseLost
 from tidemill.base.outbox import Postman, Topic, forget_effects
 from tidemill.base.site import Site
 from tidemill.data import Dvc, SiteDvc, dvc_socket, handed_over, own_umask
+from tidemill.figures import HealthWatch
 from tidemill.gate import approved_pipeline, run_pending_checks
 from tidemill.monitoring import advance_windows
 from tidemill.notify import tell_people, topics
@@ -64,6 +65,7 @@ def rounds_of(platform: Platform) -> tuple[Round, ...]:
         *ROUNDS,
         *((news, outbox_round(mirrored)) if settings.is_on("mlflow") else ()),
         *(outbox_round(topic) for topic in TOPICS),
+        Round(name="health", seconds=15.0, work=HealthWatch(platform.health_limits).look),
         Round(name="notify", seconds=2.0, work=lambda site: tell_people(site, options, public_url(site.home))),
         *(outbox_round(topic) for topic in topics(options)),
     )

@@ -122,6 +122,9 @@ def _concerns(trigger: Trigger, event: Event) -> bool:
     action, settings, data = trigger.spec.action, trigger.spec.settings, event.data
     if trigger.spec.kind == TriggerKind.PIPELINE_APPROVED:
         return (data.get("project"), data.get("environment")) == (action.project, action.environment)
+    if event.data.get("service") == "":  # the site itself: for who asks for its health, and for no service
+        is_named = settings.get("alert") in (None, data.get("alert"))
+        return is_named and settings.get("alert_kind") == data.get("kind") and not settings.get("service")
     wanted = {"service": settings.get("service") or action.service or None, "environment": action.environment}
     wanted |= {"alert": settings.get("alert"), "kind": settings.get("alert_kind")}
     return all(value is None or data.get(key) == value for key, value in wanted.items())

@@ -77,6 +77,14 @@ def test_an_alert_is_told_once_with_its_page(site: Site, people: People) -> None
     assert effects(site, people)[0].topic == "notify mail"
 
 
+def test_an_alert_about_the_site_is_told_with_its_own_page(site: Site, people: People) -> None:
+    happen(site, people, "alert.raised", **{**ALERT, "service": "", "environment": "", "alert": "disk", "feature": ""})
+    tell_people(site, EVERYTHING)
+    (message,) = messages(site, people)
+    assert message.title == "the site: alert disk raised"
+    assert message.notices[0].link == "https://site.example/health"
+
+
 @pytest.mark.parametrize(
     ("kind", "by", "data", "title"),
     [

@@ -272,6 +272,26 @@ def test_an_alert_fires_by_service_name_and_kind(mill: Mill) -> None:
     assert (firing.cause["value"], firing.cause["subject"]) == (0.4, "subject")
 
 
+@pytest.mark.parametrize(
+    ("settings", "fires"),
+    [
+        ({}, 0),
+        ({"service": "fuel", "alert_kind": "health"}, 0),
+        ({"alert": "memory", "alert_kind": "health"}, 0),
+        ({"alert_kind": "health"}, 1),
+        ({"alert": "disk", "alert_kind": "health"}, 1),
+    ],
+)
+def test_an_alert_about_the_site_fires_only_what_asks_for_its_health(
+    mill: Mill, settings: dict[str, str], fires: int
+) -> None:
+    mill.approve()
+    mill.declare(mill.spec(kind="alert", settings=settings))
+    _tell(mill, "alert.raised", service="", environment="", alert="disk", kind="health")
+    fire_due(mill.site, mill.approvals)
+    assert len(mill.firings()) == fires
+
+
 def _tell(mill: Mill, event: str, **data: object) -> None:
     with mill.site.database.write() as connection:
         append_event(

@@ -4,7 +4,8 @@ import { useMemo } from "react";
 import { Link } from "react-router";
 
 import type { Schemas } from "../api/client";
-import { useFigures, useFiguresHistory } from "../api/queries";
+import { useAlerts, useFigures, useFiguresHistory } from "../api/queries";
+import { Alerts } from "../components/alerts";
 import { Chart } from "../components/chart";
 import { bytes, number, percent } from "../components/number";
 import { Asked, Empty, Page, Part } from "../components/page";
@@ -25,6 +26,7 @@ export default function Health() {
   const figures = useFigures();
   return (
     <Page title="Health">
+      <Raised />
       <Asked of={figures}>
         {(told) => (
           <>
@@ -39,6 +41,12 @@ export default function Health() {
       </Asked>
     </Page>
   );
+}
+
+function Raised() {
+  const alerts = useAlerts();
+  const mine = alerts.data?.items.filter((one) => one.kind === "health" && one.raised_at !== null) ?? [];
+  return mine.length === 0 ? null : <Part title="Alerts"><Alerts of={mine.slice(0, 20)} /></Part>;
 }
 
 const memoryShare = (machine: Machine) => 1 - machine.memory_available_bytes / machine.memory_total_bytes;

@@ -5,7 +5,7 @@ import { Link } from "react-router";
 
 import type { Schemas } from "../api/client";
 import { useAlerts, useFigures, useModels, usePointers, useProcesses, useReviews, useRuns, useServices } from "../api/queries";
-import { isOpen } from "../components/alerts";
+import { alertMeasure, alertPath, alertState, alertTitle, isOpen } from "../components/alerts";
 import { Loop } from "../components/loop";
 import { reviewTitle } from "../components/names";
 import { Asked, Empty, Page, Part } from "../components/page";
@@ -36,7 +36,7 @@ function Needs() {
   const alerts = useAlerts();
   const needs: ReactNode[] = [
     ...(alerts.data?.items ?? []).filter(isOpen).map((one) => (
-      <Need key={one.id} to={`/monitoring/${one.service}`} what={`${one.service}: ${one.name}`} state={one.acknowledged_at ? "acknowledged" : "raised"} note={one.message} at={one.raised_at} />
+      <Need key={one.id} to={alertPath(one)} what={alertTitle(one)} state={alertState(one)} note={alertMeasure(one)} at={one.raised_at} />
     )),
     ...(reviews.data?.items ?? []).filter((one) => one.state === "open").map((one) => (
       <Need key={one.id} to={`/reviews/${one.id}`} what={`${reviewTitle(one)} waits for approval`} state={one.checks_state} at={one.opened_at} />

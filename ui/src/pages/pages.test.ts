@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 
 import type { Schemas } from "../api/client";
 import { type Window, binsOf, featuresOf, shares } from "../components/watched";
+import { alertMeasure, alertPath, alertTitle } from "../components/alerts";
 import { processName } from "../components/site";
 import { layers, lasted } from "./health";
 import { taskOf } from "./run";
@@ -44,4 +45,15 @@ test("a predictor is called by what it answers for; the processes that use most 
   expect(found.map((one) => one.name)).toEqual(["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "others"]);
   expect(found.at(-1)?.values).toEqual([["2026-01-01T00:00:00Z", 3]]);
   expect([lasted(90), lasted(86_400 * 3)]).toEqual(["90.0 s", "3 days"]);
+});
+
+test("an alert says what is wrong with what, by how much, and where its evidence is", () => {
+  const alert = (more: object) => ({ service: "fuel", feature: "", window_id: "", value: 93, threshold: 90, ...more }) as Schemas["AlertView"];
+  const drift = alert({ name: "drift", feature: "a&b", window_id: "w1" });
+  expect([alertTitle(drift), alertPath(drift)]).toEqual(["fuel: drift of a&b", "/monitoring/fuel?feature=a%26b&window=w1"]);
+  expect(alertTitle(alert({ name: "prediction-drift", feature: "prediction" }))).toBe("fuel: drift of the prediction");
+  const disk = alert({ name: "disk", service: "" });
+  expect([alertTitle(disk), alertMeasure(disk), alertPath(disk)]).toEqual(["this site: the disk is nearly full", "93 % used, the limit is 90 %", "/health"]);
+  expect(alertTitle(alert({ name: "gone", service: "", feature: "worker" }))).toBe("worker is not there");
+  expect(alertTitle(alert({ name: "restarts" }))).toBe("fuel: a predictor starts again and again");
 });

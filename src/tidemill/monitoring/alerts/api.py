@@ -21,7 +21,10 @@ Operator = Annotated[Actor, Depends(can_operate)]
 
 
 class AlertView(BaseModel):
-    """An alert; `window_id` is its evidence, at `/windows/{window_id}`."""
+    """An alert; `window_id` is its evidence, at `/windows/{window_id}`, "" where the figures at `window_end` are it.
+
+    One about the site itself has no service, environment and revision.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -7,7 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from tidemill.base.errors import Conflict
+from tidemill.base.leases import SITE_WIDE
 from tidemill.monitoring.rules import AlertKind
+from tidemill.serving import Revision, Service
 
 
 class AlertState(StrEnum):
@@ -34,13 +36,48 @@ def check_alert_transition(old: AlertState, new: AlertState) -> None:
         raise Conflict(f"an alert that is {old} cannot become {new}")
 
 
+Key = tuple[str, str]
+"""Name and feature of a finding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What an alert is about: a revision of a service, or the site itself, which has no service."""
+
+    namespace_id: str
+    service_id: str
+    service: str
+    environment: str
+    revision_id: str
+    revision: str
+
+
+def subject_of(service: Service, revision: Revision) -> Subject:
+    """A revision as what alerts are about."""
+    return Subject(
+        namespace_id=service.namespace_id,
+        service_id=service.id,
+        service=service.name,
+        environment=service.spec.environment,
+        revision_id=revision.id,
+        revision=str(revision.number),
+    )
+
+
+def the_site(namespace_id: str) -> Subject:
+    """The site itself; its alerts are those of the namespace of its owner."""
+    return Subject(
+        namespace_id=namespace_id, service_id=SITE_WIDE, service="", environment="", revision_id="", revision=""
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One finding of the rules about a revision, from its first window to its end.
+    """One finding of the rules about a revision or the site, from its first window to its end.
 
     `name` says what was found (`drift`, `performance`, `missing`), `feature` of which column, "" for the whole;
-    `value`, `threshold` and the times are those of `window_id`, the newest window that shows it. `told_at` is when
-    `alert.raised` was written: not while it is silenced.
+    `value`, `threshold` and the times are those of `window_id`, the newest window that shows it, "" where a sample of
+    the site's figures does. `told_at` is when `alert.raised` was written: not while it is silenced.
     """
 
     id: str

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from tidemill.base.database import UtcTime
+from tidemill.base.leases import SITE_WIDE
 from tidemill.monitoring.alerts.model import ACTIVE, Alert, AlertState
 from tidemill.monitoring.rules import AlertKind
 
@@ -99,8 +100,8 @@ def active_alerts(connection: Connection, namespace_id: str, service_id: str) ->
 
 def services_with_alerts(connection: Connection) -> list[tuple[str, str]]:
     """Namespace and id of every service that has a pending or raised alert, or had one and is gone."""
-    query = select(_of.namespace_id, _of.service_id).where(_of.state.in_(_ACTIVE)).distinct()
-    return sorted((row.namespace_id, row.service_id) for row in connection.execute(query))
+    query = select(_of.namespace_id, _of.service_id).where(_of.state.in_(_ACTIVE), _of.service_id != SITE_WIDE)
+    return sorted((row.namespace_id, row.service_id) for row in connection.execute(query.distinct()))
 
 
 def last_of_key(connection: Connection, alert: Alert) -> Alert | None:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from tidemill.base.site import Site
 from tidemill.monitoring.alerts import store
-from tidemill.monitoring.alerts.judge import end_alerts, judge_alerts
+from tidemill.monitoring.alerts.follow import end_alerts
+from tidemill.monitoring.alerts.judge import judge_alerts
 from tidemill.monitoring.alerts.model import Alert, AlertState
 from tidemill.monitoring.windows.answering import answers
 from tidemill.serving import Service

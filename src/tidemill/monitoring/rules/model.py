@@ -16,7 +16,7 @@ class AlertKind(StrEnum):
     DRIFT = "drift"  # a feature or the prediction is distributed otherwise than in the reference profile
     PERFORMANCE = "performance"  # predictions are worse than when the version was approved
     QUALITY = "quality"  # values are missing, out of range, in new categories, or always the same; requests are refused
-    HEALTH = "health"  # requests fail, or take too long
+    HEALTH = "health"  # requests fail or take too long; a process, the disk, the memory or the clock is not well
 
 
 class Task(StrEnum):
