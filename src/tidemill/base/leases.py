@@ -44,7 +44,10 @@ class LeaseLost(Conflict):
 
 
 def take_lease(site: Site, *, name: str, holder: str, lasts: timedelta) -> Lease | None:
-    """Take or extend a lease; None while somebody else holds it."""
+    """Take or extend a lease; None while somebody else holds it.
+
+    One that would last twice as long as any was taken when the clock was ahead, and is as good as expired.
+    """
     now = site.clock.now()
     expires_at = now + lasts
     with site.database.write() as connection:
@@ -65,7 +68,7 @@ def take_lease(site: Site, *, name: str, holder: str, lasts: timedelta) -> Lease
         elif row.holder == holder and row.expires_at > now:
             token = row.fencing_token
             connection.execute(update(lease_rows).where(lease_rows.c.name == name).values(expires_at=expires_at))
-        elif row.expires_at <= now:
+        elif not now < row.expires_at <= now + 2 * lasts:
             token = row.fencing_token + 1
             changed = connection.execute(
                 update(lease_rows)

@@ -68,7 +68,7 @@ def planned(site: Site, source: ModelSource, service: Service) -> Planned | None
     progress = state.progress
     has_news = bool(seen) and (progress is None or seen != progress.look)
     ends = not state.rules.window_rows and any(each.end + SETTLE <= now for each in state.open)
-    if not (has_news or state.pending or ends) or (progress is not None and now < _next(state.rules, progress)):
+    if not (has_news or state.pending or ends) or not _is_due(state.rules, progress, now):
         return None
     hours = hours_of(site.home, service.namespace, service.name)
     is_settled = newest_record_at(site.home) < (now - SETTLE).timestamp()
@@ -114,11 +114,16 @@ def _next(rules: Rules, progress: Progress) -> datetime:
     return progress.computed_at + timedelta(seconds=max(pause, PART_OF_TIME * (progress.seconds - BURST_SECONDS)))
 
 
+def _is_due(rules: Rules, progress: Progress | None, now: datetime) -> bool:
+    """True when it is time; also when the last computation was later than now: the clock was put back."""
+    return progress is None or not progress.computed_at <= now < _next(rules, progress)
+
+
 def debt_after(progress: Progress | None, now: datetime, took_seconds: float) -> float:
     """The seconds of computing that are owed after one more computation: each is paid by `PART_OF_TIME` of waiting."""
     if progress is None:
         return took_seconds
-    paid = (now - progress.computed_at).total_seconds() / PART_OF_TIME
+    paid = max(0.0, (now - progress.computed_at).total_seconds()) / PART_OF_TIME
     return max(0.0, progress.seconds - paid) + took_seconds
 
 

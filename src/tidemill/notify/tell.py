@@ -63,7 +63,7 @@ def _follow_settings(site: Site, options: NotifyOptions) -> None:
 
 def _tell(site: Site, options: NotifyOptions, target: Target, base_url: str) -> bool:
     now = site.clock.now()
-    is_new_minute = now - target.minute_began >= MINUTE
+    is_new_minute = not timedelta() <= now - target.minute_began < MINUTE
     if target.sent >= options.messages_per_minute and not is_new_minute:
         return False
     with site.database.read() as connection:

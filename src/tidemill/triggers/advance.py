@@ -47,8 +47,8 @@ def advance_firings(site: Site, approvals: Approvals, dvc: Dvc) -> int:
     with site.database.read() as connection:
         found = store.open_firings(connection)
     hands, now = Hands(site, approvals, dvc), site.clock.now()
-    waiting = [each for each in found if each.try_again_at is None or each.try_again_at <= now]
-    for firing in sorted(waiting, key=lambda each: (each.state is FiringState.JUDGING, each.id)):
+    due = [each for each in found if each.try_again_at is None or not now < each.try_again_at <= now + MOST_BACK_OFF]
+    for firing in sorted(due, key=lambda each: (each.state is FiringState.JUDGING, each.id)):
         _advance(hands, firing)
     return len(found)
 

@@ -26,6 +26,8 @@ from tidemill.triggers.model import (
 )
 
 MAX_KEY_CHARACTERS = 200
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""A firing that lies further ahead was made while the clock was wrong, and starts no cool-down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ def _held_back(connection: Connection, site: Site, trigger: Trigger) -> Verdict 
     if not trigger.is_at_work:
         by = f"paused by {trigger.paused_by}" if trigger.paused_at is not None else "no longer declared"
         return Verdict(FiringState.SKIPPED, f"the trigger is {by}", "tidemill trigger resume")
-    if spec.cooldown_seconds and (last := store.last_counted(connection, trigger)) is not None:
+    until = site.clock.now() + CLOCKS_DIFFER
+    if spec.cooldown_seconds and (last := store.last_counted(connection, trigger, until=until)) is not None:
         ends = last.created_at + timedelta(seconds=spec.cooldown_seconds)
         if site.clock.now() < ends:
             return Verdict(FiringState.SKIPPED, f"the cool-down lasts until {ends.isoformat(timespec='seconds')}")

@@ -200,12 +200,13 @@ def open_firings(connection: Connection, trigger: Trigger | None = None) -> list
     return [_firing_of(row._mapping) for row in connection.execute(query.order_by(_firing.id))]
 
 
-def last_counted(connection: Connection, trigger: Trigger) -> Firing | None:
-    """The newest firing that was neither skipped nor refused: the cool-down starts with it."""
+def last_counted(connection: Connection, trigger: Trigger, *, until: datetime) -> Firing | None:
+    """The newest firing, up to a moment, that was neither skipped nor refused: the cool-down starts with it."""
     query = select(firing_rows).where(
         _firing.namespace_id == trigger.namespace_id,
         _firing.trigger_id == trigger.id,
         _firing.state.not_in([FiringState.SKIPPED.value, FiringState.REFUSED.value]),
+        _firing.created_at <= until,
     )
     row = connection.execute(query.order_by(_firing.created_at.desc(), _firing.id.desc()).limit(1)).one_or_none()
     return None if row is None else _firing_of(row._mapping)

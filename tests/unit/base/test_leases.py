@@ -49,3 +49,14 @@ def test_a_holder_that_comes_back_after_its_lease_ran_out_gets_a_new_token(still
     assert first is not None
     assert again is not None
     assert again.fencing_token > first.fencing_token
+
+
+def test_a_lease_of_a_clock_that_was_ahead_holds_nobody_up(still_site: Site, clock: FixedClock) -> None:
+    first = take_lease(still_site, name="controller", holder="a", lasts=LASTS)
+    assert first is not None
+    clock.advance(-86_400)
+    second = take_lease(still_site, name="controller", holder="b", lasts=LASTS)
+    assert second is not None
+    with pytest.raises(Conflict, match="lost the lease"), still_site.database.write() as connection:
+        demand_lease(connection, first)
+    assert take_lease(still_site, name="controller", holder="a", lasts=LASTS) is None

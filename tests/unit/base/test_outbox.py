@@ -144,6 +144,20 @@ def test_order_a_lane_waits_for_its_first_effect_and_no_other_lane_does(
     assert receiver.got == ["b1", "b2", "a1", "a2"]
 
 
+def test_what_was_put_off_by_a_clock_that_was_ahead_goes_out(
+    still_site: Site, clock: FixedClock, receiver: Receiver
+) -> None:
+    receiver.fails["k1"] = OSError("refused")
+    _put(still_site, "k1", lane="a")
+    postman = Postman(_topic(receiver))
+    postman.deliver(still_site)
+    _put(still_site, "k2", lane="b")
+    receiver.fails.clear()
+    clock.advance(-86_400)
+    postman.deliver(still_site)
+    assert sorted(receiver.got) == ["k1", "k2"]
+
+
 def test_the_pauses_grow_and_no_two_lanes_come_back_in_step(still_site: Site, clock: FixedClock) -> None:
     def refuse(*_: object) -> None:
         raise OSError("refused")

@@ -115,6 +115,16 @@ def test_computing_is_paid_for_by_waiting_and_some_may_come_at_once() -> None:
     assert debt_after(progress, progress.computed_at + timedelta(hours=1), 3.0) == 3.0
 
 
+def test_a_clock_that_is_put_back_holds_up_no_window(stage: Stage, clock: FixedClock) -> None:
+    advance(stage, clock)
+    stage.send(stage.cars(60), START)
+    advance(stage, clock)
+    clock.advance(-86_400)
+    stage.send(stage.cars(30), START - timedelta(hours=30))
+    advance(stage, clock)
+    assert [window.records for window in windows(stage)] == [30, 60]
+
+
 def test_a_service_that_owes_too_much_computing_waits_until_it_is_paid(stage: Stage, clock: FixedClock) -> None:
     stage.send(stage.cars(60), START)
     advance(stage, clock)

@@ -144,6 +144,15 @@ def test_an_address_gets_a_few_messages_in_a_minute_and_the_rest_as_one(
     assert last.title == "fuel: alert drift of weight raised (and 57 more)"
 
 
+def test_a_clock_that_is_put_back_silences_nobody(site: Site, people: People, clock: FixedClock) -> None:
+    options = replace(EVERYTHING, messages_per_minute=1)
+    happen(site, people, "alert.raised", **ALERT)
+    assert tell_people(site, options) == 1
+    clock.advance(-86_400)
+    happen(site, people, "alert.raised", **ALERT)
+    assert tell_people(site, options) == 1
+
+
 def test_a_project_is_told_of_its_own_and_of_what_it_chose(site: Site, people: People) -> None:
     declare(site, people, NotifyPlan(addresses=(HOOK,), subjects=(Subject.ALERTS, Subject.FIRINGS)))
     happen(site, people, "alert.raised", **ALERT)

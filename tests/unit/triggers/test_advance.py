@@ -180,6 +180,26 @@ def test_what_people_decide_before_the_firing_has_ended_is_how_it_ends(
     assert ended.state is (FiringState.PASSED if verb == "approve" else FiringState.STOPPED)
 
 
+def test_what_a_clock_that_was_ahead_put_off_is_tried_again_at_once(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging(mill)
+    registering(mill, monkeypatch, PASSING)
+    register: Any = vars(judge)["register_version"]
+    problems = [Unavailable("no index")]
+
+    def fails(*given: Any) -> Any:
+        if problems:
+            raise problems.pop()
+        return register(*given)
+
+    monkeypatch.setattr(judge, "register_version", fails)
+    mill.advance()
+    mill.clock.advance(-86_400)
+    mill.advance(2)
+    assert mill.firings()[0].state is not FiringState.JUDGING
+
+
 def test_what_may_pass_by_itself_is_tried_again_later_and_later(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
     judging(mill)
     calls = registering(mill, monkeypatch, PASSING)

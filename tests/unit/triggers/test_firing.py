@@ -131,6 +131,17 @@ def test_the_cool_down_starts_with_a_firing_that_counted(mill: Mill) -> None:
     assert mill.fire().state is FiringState.WAITING
 
 
+def test_a_clock_that_was_ahead_leaves_no_cool_down_behind(mill: Mill) -> None:
+    mill.approve()
+    mill.declare(mill.spec(concurrency=Concurrency.ALLOW, cooldown_seconds=600))
+    mill.fire()
+    mill.clock.advance(-30)
+    assert mill.fire().state is FiringState.SKIPPED
+    mill.clock.advance(-86_400)
+    assert mill.fire().state is FiringState.WAITING
+    assert mill.fire().state is FiringState.SKIPPED, "a new one starts with it"
+
+
 def test_without_an_approved_pipeline_the_firing_is_refused_with_a_remedy_and_no_run_is_made(mill: Mill) -> None:
     mill.declare(mill.spec())
     firing = mill.fire()

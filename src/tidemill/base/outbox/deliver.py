@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -57,10 +57,10 @@ class Postman:
         """The next due effect, its attempt counted and its next one set, as if this one failed."""
         now = site.clock.now()
         with site.database.read() as connection:
-            if store.next_due(connection, self._topic.name, now) is None:
+            if self._due(connection, now) is None:
                 return None
         with site.database.write() as connection:
-            found = store.next_due(connection, self._topic.name, now)
+            found = self._due(connection, now)
             if found is None:
                 return None
             if found.attempts >= self._topic.attempts:  # the last one was not even recorded
@@ -70,6 +70,9 @@ class Postman:
             attempts, next_at = found.attempts + 1, now + self._pause(found.attempts)
             store.change_effect(connection, found, found.state, attempts=attempts, next_attempt_at=next_at)
         return replace(found, attempts=attempts, next_attempt_at=next_at)
+
+    def _due(self, connection: Connection, now: datetime) -> QueuedEffect | None:
+        return store.next_due(connection, self._topic.name, now, not_after=now + self._topic.longest_pause)
 
     def _attempt(self, site: Site, effect: QueuedEffect) -> BaseException | None:
         """Call the handler; what went wrong, None when it is delivered."""

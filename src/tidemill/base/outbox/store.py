@@ -68,8 +68,11 @@ def insert_effect(connection: Connection, effect: QueuedEffect) -> bool:
     return True
 
 
-def next_due(connection: Connection, topic: str, now: datetime) -> QueuedEffect | None:
-    """The effect of a topic that is due for the longest; one whose lane has an earlier one waiting is not due."""
+def next_due(connection: Connection, topic: str, now: datetime, *, not_after: datetime) -> QueuedEffect | None:
+    """The effect of a topic that is due for the longest; one whose lane has an earlier one waiting is not due.
+
+    One that is to wait until a moment after `not_after` is due: the clock was ahead when it was put off.
+    """
     earlier = outbox_rows.alias("earlier")
     is_behind = exists().where(
         earlier.c.topic == outbox_rows.c.topic,
@@ -81,7 +84,7 @@ def next_due(connection: Connection, topic: str, now: datetime) -> QueuedEffect 
     query = select(outbox_rows).where(
         outbox_rows.c.topic == topic,
         outbox_rows.c.state == EffectState.WAITING.value,
-        outbox_rows.c.next_attempt_at <= now,
+        or_(outbox_rows.c.next_attempt_at <= now, outbox_rows.c.next_attempt_at > not_after),
         ~is_behind,
     )
     return _first(connection, query.order_by(outbox_rows.c.next_attempt_at, outbox_rows.c.number).limit(1))
