@@ -29,7 +29,7 @@ test: ## set-up, linters, contracts and all tests
 
 fast: ## unit, structure and contract tests
 	@scripts/setup tests
-	@$(BIN)/python -m pytest tests/unit tests/structure tests/contract -q $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest tests/contract tests/structure tests/unit -q $(WORKERS) $(ARGS)
 
 lint: ## ruff and mypy (the import contracts are a test)
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: .venv/bin/ruff format .'; exit 1; }

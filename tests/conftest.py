@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from tidemill.access import Actor, Role, ensure_namespace
 from tidemill.base.clock import SystemClock
@@ -53,29 +57,81 @@ class People:
     viewer: Actor
 
 
-@pytest.fixture(autouse=True)
-def closed_databases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The databases that a test opens are closed with it: processes close theirs by ending."""
-    opened: list[Database] = []
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+_opened: list[Database] = []
+_compiled: dict[Any, Any] = {}
+_waits_for_disks: list[bool] = []
+
+
+def _hurry(connection: sqlite3.Connection, _record: object) -> None:
+    """What a killed process has written stays; only a machine without power would lose some, and tests have none."""
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture
+def durable_databases() -> Iterator[None]:
+    """The databases of a test sync as those of a site do."""
+    _waits_for_disks.append(True)
+    yield
+    _waits_for_disks.pop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_databases() -> Iterator[None]:
+    """Every database that this process opens is known and waits for no disk; the SQL of a statement is made once."""
     begin = Database.__init__
 
     def remembered(self: Database, *given: Any, **named: Any) -> None:
         begin(self, *given, **named)
-        opened.append(self)
+        _opened.append(self)
+        if self.is_sqlite:
+            self.engine.update_execution_options(compiled_cache=_compiled)
+            if not _waits_for_disks:
+                event.listen(self.engine, "connect", _hurry)
 
-    monkeypatch.setattr(Database, "__init__", remembered)
-    yield
-    for database in opened:
-        database.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "__init__", remembered)
+        patch.setattr(SQLiteDialect_pysqlite, "__hash__", lambda self: hash(type(self)))
+        patch.setattr(SQLiteDialect_pysqlite, "__eq__", lambda self, other: type(self) is type(other))
+        yield
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable of the caller's shell reaches a test; the home of a test is its own."""
-    for name in list(os.environ):
-        if name.startswith("TIDEMILL_") and not name.startswith("TIDEMILL_PEER_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("TIDEMILL_HOME", str(tmp_path / "home"))
+def closed_databases(known_databases: None) -> Iterator[None]:
+    """The databases that a test opens are closed with it: processes close theirs by ending."""
+    before = len(_opened)
+    yield
+    while len(_opened) > before:
+        _opened.pop().close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment() -> Iterator[None]:
+    """No variable of the caller's shell reaches a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("TIDEMILL_") and not name.startswith("TIDEMILL_PEER_"):
+                patch.delenv(name)
+        yield
+
+
+_homes = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def own_home(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The home of a test is its own: in its folder if it has one, and else nothing is made before it is wanted."""
+    has_folder = "tmp_path" in request.fixturenames
+    folder = request.getfixturevalue("tmp_path") if has_folder else tmp_path_factory.getbasetemp() / f"h{next(_homes)}"
+    monkeypatch.setenv("TIDEMILL_HOME", str(folder / "home"))
 
 
 @pytest.fixture

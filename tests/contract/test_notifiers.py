@@ -256,7 +256,7 @@ def test_starttls_and_a_password_and_never_a_password_on_a_plain_line(
 
     def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
         seen.append(given.password)
-        return AuthResult(success=given.password == b"s3cret")
+        return AuthResult(success=given.password == b"s3cret", handled=False)
 
     received = Received()
     options = replace(OPTIONS, smtp_security="starttls", smtp_user="tidemill", smtp_password="s3cret")
@@ -265,7 +265,7 @@ def test_starttls_and_a_password_and_never_a_password_on_a_plain_line(
             MailNotifier(replace(options, smtp_port=port)).send(MESSAGE, "ops@example.org")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         MailNotifier(replace(options, smtp_port=port)).send(MESSAGE, "ops@example.org")
-        with pytest.raises(Unavailable) as wrong:
+        with pytest.raises(Unavailable, match="535") as wrong:
             MailNotifier(replace(options, smtp_port=port, smtp_password="wr0ng")).send(MESSAGE, "ops@example.org")
         assert "wr0ng" not in str(wrong.value)
         assert b"s3cret" in seen

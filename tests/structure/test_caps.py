@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 MADE_BY_ALEMBIC = "/migrations/versions/"
@@ -49,6 +48,16 @@ def _own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return len(lines)
 
 
+@cache
+def _lengths(path: Path) -> dict[str, int]:
+    """The own lines of each function of a file; of those of one name the most."""
+    found: dict[str, int] = {}
+    for name, function in _functions(ast.parse(path.read_text())):
+        found[name] = max(_own_lines(function), found.get(name, 0))
+    return found
+
+
+@cache
 def _violations(path: Path) -> list[tuple[str, str]]:
     name = path.relative_to(ROOT).as_posix()
     text = path.read_text()
@@ -61,8 +70,8 @@ def _violations(path: Path) -> list[tuple[str, str]]:
         found.append((name, "no module docstring"))
     for function_name, function in _functions(tree):
         place = f"{name}:{function_name}"
-        if _own_lines(function) > FUNCTION_LINES:
-            found.append((place, f"{_own_lines(function)} lines"))
+        if _lengths(path)[function_name] > FUNCTION_LINES:
+            found.append((place, f"{_lengths(path)[function_name]} lines"))
         arguments = function.args
         taken = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
         # a typer command's signature is its table of options, not a call that somebody reads
@@ -95,13 +104,13 @@ def test_every_exception_is_still_needed() -> None:
 def test_the_hard_caps_hold_for_exceptions_too() -> None:
     for path in SOURCES:
         assert len(path.read_text().splitlines()) <= 600, path
-        for name, function in _functions(ast.parse(path.read_text())):
-            assert _own_lines(function) <= 70, f"{path}:{name}"
+        for name, lines in _lengths(path).items():
+            assert lines <= 70, f"{path}:{name}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT / "src").as_posix())
-def test_no_module_has_a_name_that_says_nothing(path: Path) -> None:
-    assert not FORBIDDEN_NAMES & {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    names = {path: {part.removesuffix(".py") for part in path.relative_to(ROOT).parts} for path in SOURCES}
+    assert [path.as_posix() for path in SOURCES if FORBIDDEN_NAMES & names[path]] == []
 
 
 def test_a_public_face_is_short_and_leaves_routes_and_tables_alone() -> None:

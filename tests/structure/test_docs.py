@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import typer
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from tidemill.base.settings import SETTINGS
@@ -107,11 +108,20 @@ def problem_of(line: str) -> str | None:
         command, words = inner[rest[0]], rest[1:]
 
 
-def test_the_reference_is_what_the_code_says_now() -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "new-reference", "--check"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """The app, to look at."""
+    platform = Platform(home=tmp_path_factory.mktemp("described") / "home")
+    yield create_app(platform)
+    platform.site.database.close()
+
+
+def test_the_reference_is_what_the_code_says_now(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = str(ROOT / "scripts" / "new-reference")
+    monkeypatch.setattr(sys, "argv", [script, "--check"])
+    assert runpy.run_path(script)["main"]() == 0, capsys.readouterr()
 
 
 def test_every_command_stands_in_the_reference() -> None:
@@ -125,10 +135,8 @@ def test_every_setting_stands_in_the_reference() -> None:
     assert [each.name for each in SETTINGS if f"| `{each.name}` | `{each.variable}` |" not in text] == []
 
 
-def test_every_route_stands_in_the_reference(tmp_path: Path) -> None:
-    platform = Platform(home=tmp_path / "home")
-    described = create_app(platform).openapi()["paths"]
-    platform.site.database.close()
+def test_every_route_stands_in_the_reference(app: FastAPI) -> None:
+    described = app.openapi()["paths"]
     text = (REFERENCE / "routes.md").read_text()
     rows = [f"| {method.upper()} | `{path}` |" for path, methods in described.items() for method in methods]
     assert rows
@@ -213,10 +221,7 @@ def test_commands_are_found_in_blocks_prompts_and_prose(tmp_path: Path) -> None:
     assert sorted(named_commands(page)) == ["tidemill status", "tidemill token list", "tidemill up --detach"]
 
 
-def test_routes_are_all_described(tmp_path: Path) -> None:
-    platform = Platform(home=tmp_path / "home")
-    app = create_app(platform)
-    platform.site.database.close()
+def test_routes_are_all_described(app: FastAPI) -> None:
     hidden = [
         route.path
         for route in app.routes

@@ -15,10 +15,10 @@ from tidemill.server.app import create_app
 PROMISED = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
 
 
-@pytest.fixture
-def described(tmp_path: Path) -> Iterator[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The description of the app as it is."""
-    platform = Platform(home=tmp_path / "home")
+    platform = Platform(home=tmp_path_factory.mktemp("described") / "home")
     yield create_app(platform).openapi()
     platform.site.database.close()
 

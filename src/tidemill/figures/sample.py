@@ -49,7 +49,7 @@ class Sampler:
         """A sample of now."""
         statuses = [*self._statuses()]
         listed = {int(each["pid"]): str(each["name"]) for each in statuses if each["pid"]}
-        parents = _parents()
+        parents = _parents() if listed else {}
         supervisor = next((parents[pid] for pid, name in listed.items() if name == "server" and pid in parents), None)
         if supervisor is not None:
             statuses.insert(0, {"name": SUPERVISOR, "state": "RUNNING", "pid": supervisor, "restarts": 0})

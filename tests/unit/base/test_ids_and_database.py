@@ -69,6 +69,7 @@ def test_writers_wait_for_each_other_and_lose_nothing(tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.usefixtures("durable_databases")
 def test_sqlite_syncs_every_commit_fully(tmp_path: Path) -> None:
     database = _numbers(tmp_path)
     with database.read() as connection:

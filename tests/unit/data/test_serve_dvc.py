@@ -76,8 +76,9 @@ class Serving:
 
 
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator[Serving]:
+def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
     """A data child that answers; stopped at the end."""
+    monkeypatch.setattr(serve_dvc, "_LOOK_SECONDS", 0.01)
     made = Serving(tmp_path)
     made.thread.start()
     yield made
