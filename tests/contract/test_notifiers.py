@@ -248,6 +248,26 @@ def test_a_webhook_that_hangs_is_given_up_in_bounded_time(monkeypatch: pytest.Mo
         WebhookNotifier(OPTIONS).send(MESSAGE, f"http://127.0.0.1:{silent.getsockname()[1]}/")
 
 
+def test_a_webhook_that_answers_byte_by_byte_is_given_up_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidemill.notify.notifiers.webhook.LONGEST_SECONDS", 0.5)
+    has_gone = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while not has_gone.wait(0.05):
+                connection.sendall(b"a")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        with pytest.raises(Unavailable, match="does not answer"):
+            WebhookNotifier(OPTIONS).send(MESSAGE, f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        has_gone.set()
+        thread.join(60)
+
+
 def test_starttls_and_a_password_and_never_a_password_on_a_plain_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ class WorkerOptions:
     lease_seconds: float = 10.0
     beat_seconds: float = 2.0
     poll_seconds: float = 0.1
+    idle_poll_seconds: float = 0.25
     grace_seconds: float = 5.0
     log_cap_bytes: int = 64 << 20
     timeout_seconds: float = 7 * 24 * 3600.0

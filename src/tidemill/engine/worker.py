@@ -112,7 +112,7 @@ class Worker:
             try:
                 if self._now() >= self._poll_at_seconds:
                     self._claim(None)
-                self._turn(wait_seconds=self._options.poll_seconds)
+                self._turn(wait_seconds=self._poll_seconds)
             except (StorageFull, Unavailable):
                 # The database comes back, or the disk is freed: a worker waits for that.
                 time.sleep(_FAULT_PAUSE_SECONDS)
@@ -175,9 +175,13 @@ class Worker:
 
     # --- claims
 
+    @property
+    def _poll_seconds(self) -> float:
+        return self._options.poll_seconds if self._drivers else self._options.idle_poll_seconds
+
     def _claim(self, run_id: str | None) -> bool:
         """Take what is free; True when there was something."""
-        self._poll_at_seconds = self._now() + self._options.poll_seconds
+        self._poll_at_seconds = self._now() + self._poll_seconds
         with self._site.database.read() as connection:
             found = claims.open_runs(connection, run_id=run_id, but_not=list(self._drivers), limit=_CLAIMS_AT_A_TIME)
         has_taken = False

@@ -17,6 +17,7 @@ from tidemill.base.clock import Clock
 from tidemill.figures.model import GpuFigures, MachineFigures, ProcessFigures, Sample
 
 GPU_SECONDS = 2.0
+MEMORY_SECONDS = 14.0
 SUPERVISOR = "supervisor"
 _GPU_QUERY = "--query-gpu=name,utilization.gpu,memory.used,memory.total"
 Statuses = Callable[[], Sequence[Mapping[str, Any]]]
@@ -42,6 +43,7 @@ class Sampler:
         self._clock = clock
         self._statuses = statuses
         self._known: dict[int, psutil.Process] = {}
+        self._memories: dict[psutil.Process, tuple[float, int]] = {}
         self._gpu_program = shutil.which("nvidia-smi")
         psutil.cpu_percent()
 
@@ -56,6 +58,7 @@ class Sampler:
             listed[supervisor] = SUPERVISOR
         families = _families(parents, listed)
         self._known = {pid: self._known[pid] for pid in self._known if pid in parents}
+        self._memories = {each: self._memories[each] for each in self._known.values() if each in self._memories}
         figures = tuple(self._figures(each, families.get(int(each["pid"] or 0), ())) for each in statuses)
         return Sample(at=self._clock.now(), machine=self._machine(), processes=figures)
 
@@ -64,7 +67,7 @@ class Sampler:
         for pid in pids:
             try:
                 process = self._process(pid)
-                used, share = _memory(process), process.cpu_percent()
+                used, share = self._memory(process), process.cpu_percent()
             except psutil.Error:
                 continue
             count, cpu, memory = count + 1, cpu + share, memory + used
@@ -76,6 +79,15 @@ class Sampler:
             cpu_percent=round(cpu, 1),
             memory_bytes=memory,
         )
+
+    def _memory(self, process: psutil.Process) -> int:
+        """What a process uses, measured some seconds ago: the kernel looks at each of its pages for that."""
+        now = self._clock.monotonic_seconds()
+        at, used = self._memories.get(process, (float("-inf"), 0))
+        if now - at >= MEMORY_SECONDS:
+            at, used = now, _memory(process)
+        self._memories[process] = at, used
+        return used
 
     def _process(self, pid: int) -> psutil.Process:
         """The process of that number, the very one that was seen before where it still is."""

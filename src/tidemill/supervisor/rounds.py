@@ -31,24 +31,31 @@ log = logging.getLogger(__name__)
 class Round:
     """Work that is due every `seconds` (0: once, when a controller begins to lead).
 
+    After work that returned nothing, or 0, it is due after `idle_seconds`, where they are given.
     `work` is done in whole transactions and may be cut off between any two of them; the next leader does it again.
     """
 
     name: str
     seconds: float
     work: Callable[[Site], object]
+    idle_seconds: float = 0.0
 
 
 TOPICS: tuple[Topic, ...] = ()
 """What the outbox delivers whatever the settings: each topic has a thread, so that one that hangs holds up no other."""
 
 ROUNDS = (
-    Round(name="tunings", seconds=0.2, work=advance_tunings),
+    Round(name="tunings", seconds=0.2, work=advance_tunings, idle_seconds=1.0),
     Round(name="windows", seconds=1.0, work=advance_windows),
     # three of them, so that neither a remote that hangs nor a model that is checked holds up a schedule
     Round(name="triggers", seconds=1.0, work=lambda site: fire_due(site, approved_pipeline)),
     Round(name="trigger sources", seconds=1.0, work=lambda site: poll_sources(site, approved_pipeline)),
-    Round(name="firings", seconds=0.5, work=lambda site: advance_firings(site, approved_pipeline, _dvc(site))),
+    Round(
+        name="firings",
+        seconds=0.5,
+        work=lambda site: advance_firings(site, approved_pipeline, _dvc(site)),
+        idle_seconds=1.0,
+    ),
     # whoever opens a review runs its checks; what a crash cut off is taken up when the next one leads
     Round(name="checks", seconds=0, work=run_pending_checks),
     Round(name="ended effects", seconds=3600.0, work=forget_effects),
@@ -73,7 +80,7 @@ def rounds_of(platform: Platform) -> tuple[Round, ...]:
 
 def outbox_round(topic: Topic) -> Round:
     """The round that delivers a topic."""
-    return Round(name=f"outbox {topic.name}", seconds=0.5, work=Postman(topic).deliver)
+    return Round(name=f"outbox {topic.name}", seconds=0.5, work=Postman(topic).deliver, idle_seconds=1.5)
 
 
 def _dvc(site: Site) -> Dvc:
@@ -84,9 +91,11 @@ def _dvc(site: Site) -> Dvc:
 
 def go_round(each: Round, site: Site, ended: threading.Event) -> None:
     """Do the work of a round until `ended`, or until another controller leads; what fails is logged and tried again."""
-    while not ended.wait(each.seconds):
+    pause = each.seconds
+    while not ended.wait(pause):
         try:
-            each.work(site)
+            did = each.work(site)
+            pause = each.seconds if did else max(each.seconds, each.idle_seconds)
         except LeaseLost as problem:
             log.warning("%s: %s", each.name, problem)
             return

@@ -68,3 +68,22 @@ def test_what_fails_is_tried_again_and_what_is_due_once_is_done_once(site: Site)
     thread.join(60)
     assert not thread.is_alive()
     assert tries == [site, site]
+
+
+class _Waits(threading.Event):
+    """Ends after some waits, and remembers how long each was to be."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count, self.seconds = count, list[float]()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds.append(timeout or 0.0)
+        return len(self.seconds) > self.count
+
+
+def test_a_round_that_has_nothing_to_do_comes_less_often_and_one_that_has_as_often_as_before(site: Site) -> None:
+    done = iter([0, 3, 1, None])
+    waits = _Waits(4)
+    go_round(Round(name="some", seconds=0.2, work=lambda _site: next(done), idle_seconds=1.0), site, waits)
+    assert waits.seconds == [0.2, 1.0, 0.2, 0.2, 1.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tidemill.base.errors import InvalidInput, Unavailable
 from tidemill.triggers import Concurrency, FiringState, poll_sources
 from tidemill.triggers.due import fire_due
 from tidemill.triggers.sources.contract import Sighting
+from tidemill.triggers.sources.files import FilesSource
 from tidemill.triggers.sources.find import GROUP, source_of
 
 
@@ -141,3 +143,17 @@ def test_a_kind_that_nobody_brought_is_refused() -> None:
     with pytest.raises(InvalidInput) as caught:
         source_of("tide", {})
     assert "known: cron, interval, data" in (caught.value.remedy or "")
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path, mill: Mill) -> None:
+    home = mill.site.home
+    folder = tmp_path / "arrivals"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "zero").symlink_to("/dev/zero")
+    settings = FilesSource().check({"path": str(folder)}, place="t")
+    seen = FilesSource().look(home, settings, None).cursor
+    (folder / "a.csv").write_text("1\n")
+    between = FilesSource().look(home, settings, seen).cursor
+    found = FilesSource().look(home, settings, between)
+    assert (found.key is not None, found.cause["files"]) == (True, 1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -34,7 +35,7 @@ class WebhookNotifier:
 
     def shown(self, address: str) -> str:
         url = _parsed(address, "webhook")
-        return f"{url.scheme}://{url.host}/…"
+        return f"{url.scheme}://{url.netloc.decode()}/…"
 
     def send(self, message: Message, address: str) -> None:
         url = _parsed(address, "webhook")
@@ -43,18 +44,8 @@ class WebhookNotifier:
         body = canonical_json(_body(message))
         headers = {"Host": url.netloc.decode(), "Content-Type": "application/json", **self._signed(message.key, body)}
         try:
-            with (
-                httpx.Client(timeout=LONGEST_SECONDS, trust_env=False, follow_redirects=False) as client,
-                client.stream(
-                    "POST",
-                    url.copy_with(host=goal),
-                    content=body,
-                    headers=headers,
-                    extensions={"sni_hostname": url.host},
-                ) as answer,
-            ):
-                status = answer.status_code
-        except httpx.HTTPError as problem:
+            status = asyncio.run(_posted(url, goal, body, headers))
+        except (httpx.HTTPError, TimeoutError) as problem:
             told = f"{self.shown(address)} does not answer: {type(problem).__name__}"
             raise Unavailable(told, place="webhook") from problem
         if status >= 500 or status in MAY_WORK_LATER:
@@ -75,6 +66,18 @@ class WebhookNotifier:
             secret_bytes(self._options.webhook_secret), f"{key}.{moment}.".encode() + body, hashlib.sha256
         )
         return {**headers, "webhook-signature": "v1," + base64.b64encode(signed.digest()).decode()}
+
+
+async def _posted(url: httpx.URL, goal: str, body: bytes, headers: Mapping[str, str]) -> int:
+    """The status of the answer, within `LONGEST_SECONDS` in all: one byte after the other is no answer."""
+    options: dict[str, Any] = {"timeout": LONGEST_SECONDS, "trust_env": False, "follow_redirects": False}
+    target, names = url.copy_with(host=goal), {"sni_hostname": url.host}
+    async with (
+        asyncio.timeout(LONGEST_SECONDS),
+        httpx.AsyncClient(**options) as client,
+        client.stream("POST", target, content=body, headers=headers, extensions=names) as answer,
+    ):
+        return answer.status_code
 
 
 def secret_bytes(secret: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,8 @@ def _stats(home: Home, pattern: str) -> list[list[Any]]:
                 status = os.stat(path)
             except OSError:
                 continue  # it went away meanwhile
+            if not stat.S_ISREG(status.st_mode):
+                continue  # a pipe or a device may never end
             found[path] = [path, status.st_size, status.st_mtime_ns]
             if len(found) > MOST_FILES:
                 raise InvalidInput(f"names more than {MOST_FILES} files", place=pattern, remedy="watch fewer")
@@ -76,10 +79,15 @@ def _digest(found: list[list[Any]]) -> str:
     return digest_json([[path, _content(path)] for path, _, _ in found])
 
 
+def _not_waiting(path: str, flags: int) -> int:
+    """A pipe that took the file's place has nobody who writes: nobody waits for one."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _content(path: str) -> str:
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_not_waiting) as file:
             while piece := file.read(_PIECE_BYTES):
                 digest.update(piece)
     except OSError as problem:
