@@ -222,3 +222,15 @@ def git(folder: Path, *words: str) -> None:
     """Git without the caller's settings."""
     person = ["-c", "user.name=alan", "-c", "user.email=alan@example.org"]
     subprocess.run(["git", *person, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_bare_repository_inside_of_another_ones_folder_is_meant_itself(tmp_path: Path) -> None:
+    outer, bare = tmp_path / "outer", tmp_path / "outer" / "origin.git"
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(outer))
+    git(outer, "commit", "--quiet", "--allow-empty", "-m", "one")
+    git(outer, "init", "--quiet", "--bare", str(bare))
+    git(outer, "push", "--quiet", str(bare), "main")
+    pushed = head_of(str(bare), "main")
+    git(outer, "commit", "--quiet", "--allow-empty", "-m", "two")
+    assert head_of(str(bare), "main") == pushed
+    assert head_of(str(outer), "main") != pushed

@@ -70,6 +70,7 @@ def show(command: typer.Context, trigger: TriggerArgument, as_json: JsonOption =
         "then": found["then"],
         "policy": f"{policy}, catch-up {found['catch_up']}",
         "is": _state(found),
+        "looked": ago(found["looked_at"]) if found["looked_at"] else "-",
         "next": _next(found),
         "by": f"{found['created_by']}",
     }

@@ -20,6 +20,7 @@ from tidemill.triggers.find import get_firing, get_trigger, list_firings, list_t
 from tidemill.triggers.fire import fire
 from tidemill.triggers.model import Firing, Trigger
 from tidemill.triggers.pause import pause, resume
+from tidemill.triggers.plan_next import is_polled
 from tidemill.triggers.preview import Preview, preview
 from tidemill.triggers.webhook import MOST_BODY_BYTES, Webhook, take_webhook, webhook_secret
 
@@ -30,7 +31,7 @@ Name = Annotated[str, "a trigger's name, or PROJECT.NAME"]
 
 
 class TriggerView(BaseModel):
-    """A declared trigger; `problem` is why it could not be looked at."""
+    """A declared trigger; `looked_at` is when its source was looked at last, `problem` why it could not be."""
 
     id: str
     project: str
@@ -48,6 +49,7 @@ class TriggerView(BaseModel):
     catch_up_limit: int
     source: str
     next_at: datetime | None
+    looked_at: datetime | None
     problem: str | None
     failures: int
     paused_by: str | None
@@ -226,6 +228,7 @@ def _view(trigger: Trigger) -> TriggerView:
         project=trigger.project,
         name=trigger.name,
         kind=str(spec.kind),
+        looked_at=trigger.planned_at if is_polled(spec) and trigger.cursor is not None else None,
         settings=dict(spec.settings),
         then=action.then.value,
         concurrency=spec.concurrency.value,

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 from tidemill.base.errors import RunFailed
 from tidemill.cli.demo.beat import Told
 from tidemill.cli.demo.callers import callers_of
 from tidemill.cli.demo.cars import later_cars
 from tidemill.cli.demo.go_live import APPROVER
+from tidemill.cli.demo.notebook import Notebook
 from tidemill.cli.demo.shell import Shell
 
 UNKNOWN_YEAR = 1981
 """No car of the data is of it, so that no check has such a row; those who ask do not know that."""
 EVERY = 5
 IMPORTS = ("import PolynomialFeatures,", "import FunctionTransformer, PolynomialFeatures,")
+"""A feature more, looked up in a table that has no row for some years."""
 TRAINING = """\
 usual = y_train.groupby(X_train["Year"]).mean().to_dict()
 
@@ -36,7 +34,9 @@ model.fit(X_train, y_train)"""
 
 def broken_in_a_canary(shell: Shell, _port: int) -> Told:
     """The guard takes the requests back; nobody outside of the canary's share sees an error."""
-    _edit(shell.folder / "pipeline.ipynb")
+    notebook = Notebook(shell.folder / "pipeline.ipynb")
+    notebook.replace("imports", *IMPORTS)
+    notebook.rewrite("step:train", TRAINING)
     shell.git("commit", "--quiet", "-am", "What is usual in a year is a feature")
     run = shell.json("run")
     opened = shell.json("review", "open", run["run_id"])
@@ -47,7 +47,7 @@ def broken_in_a_canary(shell: Shell, _port: int) -> Told:
     callers = callers_of(shell)
     with callers.asking(asked):
         decided = shell.json("review", "approve", opened["id"], token=shell.seen["approver"])
-        rollout = shell.until("the end of the canary", lambda: _ended(shell, decided["model_version_id"]))
+        rollout = shell.until("the end of the canary", lambda: shell.ended_rollout(decided["model_version_id"]))
         answering = len(callers.answers)
         shell.until("more requests", lambda: True if len(callers.answers) > answering + len(cars) else None)
     failed = [answer for answer in callers.answers if answer.status >= 500 or not answer.status]
@@ -65,22 +65,3 @@ def broken_in_a_canary(shell: Shell, _port: int) -> Told:
         look="tidemill service show fuel; tidemill review show " + opened["id"][-12:],
         page="/services/fuel",
     )
-
-
-def _ended(shell: Shell, version_id: str) -> dict[str, Any] | None:
-    for each in shell.get("/services/fuel/rollouts")["items"]:
-        if each["model_version_id"] == version_id and not each["active"]:
-            return dict(each)
-    return None
-
-
-def _edit(notebook: Path) -> None:
-    """What a data scientist does: a feature more, looked up in a table that has no row for some years."""
-    document = json.loads(notebook.read_text(encoding="utf-8"))
-    for cell in document["cells"]:
-        tags = cell.get("metadata", {}).get("tags", [])
-        if "imports" in tags:
-            cell["source"] = "".join(cell["source"]).replace(*IMPORTS)
-        if "step:train" in tags:
-            cell["source"] = TRAINING
-    notebook.write_text(json.dumps(document, indent=1), encoding="utf-8")

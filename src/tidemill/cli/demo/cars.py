@@ -46,6 +46,11 @@ def later_cars(folder: Path) -> tuple[list[Car], list[Car]]:
     return cars[:first], cars[first:]
 
 
+def questions_about(cars: Sequence[Car], count: int) -> list[Car]:
+    """What people ask: each question is about a car that falls at random, as other people asked before or not."""
+    return random.Random(SEED).choices(cars, k=count)
+
+
 def append_to_data(folder: Path, cars: Sequence[Car]) -> None:
     """Write cars at the end of the data file, as the owner of the data does."""
     with (folder / DATA).open("a", newline="", encoding="utf-8") as file:

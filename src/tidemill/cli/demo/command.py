@@ -15,13 +15,18 @@ from tidemill.base.errors import Conflict, NotFound
 from tidemill.cli.demo.beat import Beat, Told
 from tidemill.cli.demo.broken_canary import broken_in_a_canary
 from tidemill.cli.demo.go_live import approved_by_another, notebook_to_review
+from tidemill.cli.demo.in_mlflow import same_runs
 from tidemill.cli.demo.one_click import one_prediction
+from tidemill.cli.demo.pushed import code_and_data
+from tidemill.cli.demo.said_and_measured import feedback, health
 from tidemill.cli.demo.shell import Shell
+from tidemill.cli.demo.shuffled_labels import worse_challenger
 from tidemill.cli.demo.worse_and_better import new_years
 from tidemill.cli.output import WIDTH, say
 
 EXAMPLE = "fuel"
 FIVE: tuple[Beat, ...] = (notebook_to_review, approved_by_another, new_years, broken_in_a_canary, one_prediction)
+FIVE_MORE: tuple[Beat, ...] = (worse_challenger, code_and_data, feedback, health, same_runs)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,19 +36,20 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to work: a new folder.")] = Path("tidemill-demo"),
+    full: Annotated[bool, typer.Option("--full", help="Five beats more; the last one fetches MLflow.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Stop the site at the end.")] = False,
     port: Annotated[int, typer.Option(help="Public port; the next free one when it is busy.")] = 8080,
 ) -> None:
     """Take a model from a notebook to live, let the world change, and watch the site act; in about a minute and a half.
 
-    Exit status 0 when every beat did what it should. Example: tidemill demo --once
+    Exit status 0 when every beat did what it should. Examples: tidemill demo --once; tidemill demo --full
     """
     shell = prepare(folder)
     started = time.monotonic()
     say(f"the story of a model, in {shell.folder}")
     done = False
     try:
-        for number, beat in enumerate(FIVE, 1):
+        for number, beat in enumerate((*FIVE, *FIVE_MORE) if full else FIVE, 1):
             beat_started = time.monotonic()
             told = beat(shell, port)
             _say(number, told, time.monotonic() - beat_started, shell.url())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 
 from tidemill.base.errors import RunFailed
@@ -10,7 +12,6 @@ from tidemill.cli.demo.cars import DATA, LATER
 from tidemill.cli.demo.shell import Shell
 
 APPROVER = "ada"
-TRIALS = "8"
 CAR = {"Weight_in_lbs": 2807.0, "Year": 1976}
 KILOGRAMS = 1273
 LITRES_TIMES_MPG = 235.214583
@@ -27,12 +28,12 @@ def notebook_to_review(shell: Shell, port: int) -> Told:
     shell.git("commit", "--quiet", "-m", "The notebook")
     shell.tidemill("data", "push")
     run = shell.json("run")
-    tuning = shell.json("tune", "--trials", TRIALS)
+    tuning = shell.json("tune")
     best = tuning["best"]
     opened = shell.json("review", "open")
     if opened["checks_state"] != "passed":
         raise RunFailed(f"the checks {opened['checks_state']}", place=f"review {opened['id']}")
-    shell.seen |= {"review": opened["id"], "author": opened["opened_by"]}
+    shell.seen |= {"review": opened["id"], "author": opened["opened_by"], "best": json.dumps(best["parameters"])}
     chosen = ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in best["parameters"].items())
     checks = ", ".join(check["name"] for check in opened["checks"])
     metric = tuning["objective"].rpartition(".")[2]

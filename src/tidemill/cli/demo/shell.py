@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,8 +18,10 @@ import httpx
 from tidemill.base.errors import RunFailed, Unavailable
 
 TIMEOUT_SECONDS = 300
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 LOOK_SECONDS = 0.1
+KEPT = ("TIDEMILL_MLFLOW_PYTHON",)
+"""What of the site's settings the demo takes from outside: all else is as it is for a newcomer."""
 T = TypeVar("T")
 
 
@@ -38,7 +40,17 @@ class Shell:
 
     def tidemill(self, *words: str, token: str = "", expect: int = 0) -> str:
         """Run a command; its stdout. Another exit status than expected raises `RunFailed` with what was printed."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("TIDEMILL_")}
+        done = self._run(words, token, expect)
+        return done.stdout if expect == 0 else done.stderr
+
+    def json(self, *words: str, token: str = "", expect: int = 0) -> Any:
+        """The last line of a command's stdout, which is JSON."""
+        return json.loads(self._run((*words, "--json"), token, expect).stdout.strip().splitlines()[-1])
+
+    def _run(self, words: Sequence[str], token: str, expect: int) -> subprocess.CompletedProcess[str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if name in KEPT or not name.startswith("TIDEMILL_")
+        }
         environment = {**inherited, "TIDEMILL_HOME": str(self.home), **({"TIDEMILL_TOKEN": token} if token else {})}
         done = subprocess.run(
             [sys.executable, "-m", "tidemill", *words],
@@ -55,20 +67,25 @@ class Shell:
                 f"ended with {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}",
                 place=f"tidemill {' '.join(words)}",
             )
-        return done.stdout if expect == 0 else done.stderr
-
-    def json(self, *words: str, token: str = "") -> Any:
-        """The last line of a command's stdout, which is JSON."""
-        return json.loads(self.tidemill(*words, "--json", token=token).strip().splitlines()[-1])
+        return done
 
     def git(self, *words: str) -> None:
         """Run git, as somebody when git does not know who."""
         if shutil.which("git") is None:
             raise Unavailable("the program git is missing", remedy="install it: apt-get install git")
         who = ["-c", "user.name=demo", "-c", "user.email=demo@localhost"]
-        subprocess.run(
-            ["git", *who, *words], cwd=self.folder, check=True, capture_output=True, stdin=subprocess.DEVNULL
+        done = subprocess.run(
+            ["git", *who, *words],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
+        if done.returncode:
+            raise RunFailed(
+                f"ended with {done.returncode}:\n{done.stdout}{done.stderr}", place=f"git {' '.join(words)}"
+            )
 
     def url(self) -> str:
         """The address of the site."""
@@ -92,6 +109,21 @@ class Shell:
                 raise RunFailed(f"nothing came in {PATIENCE_SECONDS:.0f} s", place=what)
             time.sleep(LOOK_SECONDS)
         return value
+
+    def token(self) -> str:
+        """The token of the owner."""
+        return self._site()[1]
+
+    def ended_firing(self, trigger: str) -> dict[str, Any] | None:
+        """The newest firing of a trigger that ended."""
+        firings = self.get(f"/triggers/{trigger}/firings")["items"]
+        return next((dict(each) for each in firings if each["finished_at"]), None)
+
+    def ended_rollout(self, model_version_id: str) -> dict[str, Any] | None:
+        """The rollout of a version to the service, when it has ended."""
+        rollouts = self.get("/services/fuel/rollouts")["items"]
+        found = (each for each in rollouts if each["model_version_id"] == model_version_id and not each["active"])
+        return next((dict(each) for each in found), None)
 
     def _site(self) -> tuple[str, str]:
         """Address and token, as a program gets them."""

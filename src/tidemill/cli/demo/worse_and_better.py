@@ -8,10 +8,11 @@ from typing import Any
 from tidemill.base.errors import RunFailed
 from tidemill.cli.demo.beat import Told
 from tidemill.cli.demo.callers import Answer, callers_of, write_truth
-from tidemill.cli.demo.cars import DATA, append_to_data, later_cars
+from tidemill.cli.demo.cars import DATA, append_to_data, later_cars, questions_about
 from tidemill.cli.demo.shell import Shell
 
-TIMES_ASKED = 2
+QUESTIONS = 240
+AFTERWARDS = 120
 TRIGGER = "worse"
 
 
@@ -19,20 +20,21 @@ def new_years(shell: Shell, _port: int) -> Told:
     """Drift, late truth, an alert, a production run, the automatic gate, a canary by steps, and the error falls."""
     first, others = later_cars(shell.folder)
     callers = callers_of(shell)
-    answers = callers.ask_all(first * TIMES_ASKED)
+    answers = callers.ask_all(questions_about(first, QUESTIONS))
     append_to_data(shell.folder, first)
-    version = shell.json("data", "add", DATA)
+    data = shell.json("data", "add", DATA)
     shell.tidemill("data", "push")
     shift = shell.until("drift of Weight_in_lbs", lambda: _alert(shell, "drift", "Weight_in_lbs"))
     _tell_truth(shell, answers)
     worse = shell.until("an alert on performance", lambda: _alert(shell, "performance"))
-    firing = shell.until(f"a firing of {TRIGGER}", lambda: _ended_firing(shell))
+    firing = shell.until(f"a firing of {TRIGGER}", lambda: shell.ended_firing(TRIGGER))
     if firing["state"] != "passed":
         raise RunFailed(f"it is {firing['state']}: {firing['reason']}", place=f"firing of {TRIGGER}")
     already = len(callers.answers)
-    with callers.asking(others):
-        rollout = shell.until(f"all requests for {firing['model_version']}", lambda: _ended_rollout(shell, firing))
-        enough = len(callers.answers) + TIMES_ASKED * len(others)
+    with callers.asking(questions_about(others, QUESTIONS)):
+        version = str(firing["model_version_id"])
+        rollout = shell.until(f"all requests for {firing['model_version']}", lambda: shell.ended_rollout(version))
+        enough = len(callers.answers) + AFTERWARDS
         shell.until("more requests", lambda: True if len(callers.answers) > enough else None)
     if rollout["state"] != "promoted":
         raise RunFailed(f"it is {rollout['state']}: {rollout['reason']}", place="rollout")
@@ -46,7 +48,7 @@ def new_years(shell: Shell, _port: int) -> Told:
         happened=(
             f"later years: {len(answers)} questions; Weight_in_lbs drifted (PSI {shift['value']:.2f}); measured late: "
             f"mae {value:.2f}, was {at_approval:.2f}. The alert ran the approved pipeline on {DATA} "
-            f"{version['hash'][4:16]}; {firing['model_version']} passed without a person and went "
+            f"{data['hash'][4:16]}; {firing['model_version']} passed without a person and went "
             f"{' → '.join(str(step) for step in rollout['plan']['steps'])} %: mae {better:.2f}"
         ),
         look=f"tidemill service monitor fuel; tidemill trigger history {TRIGGER}; tidemill service traffic fuel",
@@ -69,18 +71,6 @@ def _alert(shell: Shell, kind: str, feature: str = "") -> dict[str, Any] | None:
 def _window(shell: Shell, alert: dict[str, Any]) -> dict[str, Any]:
     windows = shell.get("/services/fuel/monitoring")["windows"]
     return next(dict(each) for each in windows if each["id"] == alert["window_id"])
-
-
-def _ended_firing(shell: Shell) -> dict[str, Any] | None:
-    firings = shell.get(f"/triggers/{TRIGGER}/firings")["items"]
-    return next((dict(each) for each in firings if each["finished_at"]), None)
-
-
-def _ended_rollout(shell: Shell, firing: dict[str, Any]) -> dict[str, Any] | None:
-    for each in shell.get("/services/fuel/rollouts")["items"]:
-        if each["model_version_id"] == firing["model_version_id"] and not each["active"]:
-            return dict(each)
-    return None
 
 
 def _error_of(shell: Shell, revision_id: str) -> float | None:

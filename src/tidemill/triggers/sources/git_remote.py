@@ -46,9 +46,14 @@ def repository_at(address: str) -> str:
     if not address.startswith("/"):
         return address
     for folder in (Path(address), *Path(address).parents):
-        if (folder / ".git").exists():
+        if (folder / ".git").exists() or _is_bare(folder):
             return str(folder)
     return address
+
+
+def _is_bare(folder: Path) -> bool:
+    """What git itself looks at: a bare repository may lie inside of another one's folder."""
+    return (folder / "HEAD").is_file() and all((folder / name).is_dir() for name in ("objects", "refs"))
 
 
 def head_of(address: str, branch: str) -> str:
