@@ -13,7 +13,7 @@ import pytest
 DEMO = (sys.executable, "-m", "tidemill", "demo")
 MLFLOW = os.environ.get("TIDEMILL_PEER_MLFLOW", "")
 BEATS = {
-    "1 notebook": r"best of 20 trials: val_mae [\d.]+ .* hygiene, smoke, threshold passed",
+    "1 notebook": r"best of 20 trials: val_mae [\d.]+ .* hygiene, leak, smoke, threshold passed",
     "2 approval": r"the author was refused .* ada approved fuel@1\. It answers: .* without a token: 401",
     "3 later years": r"Weight_in_lbs drifted \(PSI 0\.[2-9]\d\); .* fuel@2 passed without a person and went "
     r"10 → 50 → 100 %: mae [\d.]+",

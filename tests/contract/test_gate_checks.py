@@ -16,13 +16,16 @@ from tidemill.base.site import Site
 from tidemill.gate import CheckState, Policy
 from tidemill.gate.checks import Check, CheckContext
 from tidemill.gate.checks.hygiene import HygieneCheck
+from tidemill.gate.checks.leak import LeakCheck
 from tidemill.gate.checks.smoke import SmokeCheck
 from tidemill.gate.checks.threshold import ThresholdCheck
-from tidemill.gate.policy import Hygiene, Threshold
+from tidemill.gate.checks.time_split import TimeSplitCheck
+from tidemill.gate.policy import Hygiene, Leak, Threshold
 
 POLICY = Policy(
     thresholds=(Threshold(metric="mae", max=9), Threshold(metric="unknown", max=9)),
-    hygiene=Hygiene(evaluation=("a.b",), training=("a.c",)),
+    hygiene=Hygiene(evaluation=("a.b",), training=("a.c",), time="when"),
+    leak=Leak(rows="a.b", target="a.d"),
 )
 
 
@@ -45,7 +48,14 @@ def context(site: Site, people: People) -> CheckContext:
 
 @pytest.mark.parametrize(
     "check",
-    [ThresholdCheck(), HygieneCheck(), SmokeCheck(), SettledCheck("own", CheckState.FAILED)],
+    [
+        ThresholdCheck(),
+        HygieneCheck(),
+        TimeSplitCheck(),
+        LeakCheck(),
+        SmokeCheck(),
+        SettledCheck("own", CheckState.FAILED),
+    ],
     ids=lambda check: check.name,
 )
 class TestACheck:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tidemill.base.canonical import digest_json
@@ -13,7 +14,7 @@ UNGATED_ENVIRONMENTS = frozenset({"development"})
 MAX_APPROVALS = 20
 METRICS = ("", "mae", "mse", "accuracy", "log_loss")
 MUST = ("not be worse", "be better")
-_FIELDS = {"thresholds", "hygiene", "smoke", "extra_checks", "approvals", "automatic", "outputs", "challenger"}
+_FIELDS = {"thresholds", "hygiene", "smoke", "extra_checks", "approvals", "automatic", "outputs", "challenger", "leak"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +30,17 @@ class Threshold:
 class Hygiene:
     """Which rows must be strangers: no evaluation row may stand among the training or the tuning rows.
 
-    Each entry names a table of the run as `task.output`, or several side by side as `task.a + task.b`.
+    Each entry names a table of the run as `task.output`, or several side by side as `task.a + task.b`. `time` is the
+    column by which no more than `max_older_share` of the evaluation rows may be older than the latest of the others,
+    "" for a split that is not by time.
     """
 
     evaluation: tuple[str, ...]
     training: tuple[str, ...]
     tuning: tuple[str, ...] = ()
     max_overlap_rows: int = 0
+    time: str = ""
+    max_older_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,20 @@ class Challenger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """What no single feature may say alone: the `target` of these `rows`.
+
+    `limit` is how much of it one may tell (0 to 1), None for practically exactly; `allowed` are columns that may, each
+    with the reason.
+    """
+
+    rows: str
+    target: str
+    limit: float | None = None
+    allowed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelOutputs:
     """Which outputs of a run a version is made of, each as `task.output`; "" for the sample's profile."""
 
@@ -92,10 +111,17 @@ class Policy:
     automatic: bool = False
     outputs: ModelOutputs | None = None
     challenger: Challenger | None = None
+    leak: Leak | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The policy as it is stored and digested."""
-        return {"schema_version": POLICY_SCHEMA_VERSION, **_plain(asdict(self))}
+        """The policy as it is stored and digested; what came later and is not used is left out, so that digests of
+        earlier policies stand."""
+        told = {"schema_version": POLICY_SCHEMA_VERSION, **_plain(asdict(self))}
+        if self.leak is None:
+            del told["leak"]
+        if self.hygiene is not None and not self.hygiene.time:
+            del told["hygiene"]["time"], told["hygiene"]["max_older_share"]
+        return told
 
     @property
     def digest(self) -> str:
@@ -140,6 +166,10 @@ def check_policy(policy: Policy, *, environment: str) -> None:
             )
     if policy.hygiene is not None and not (policy.hygiene.evaluation and policy.hygiene.training):
         raise InvalidInput("hygiene compares evaluation rows with training rows: name both", place="hygiene")
+    if policy.hygiene is not None and not 0 <= policy.hygiene.max_older_share <= 1:
+        raise InvalidInput("a share is from 0 to 1", place="hygiene.max_older_share")
+    if policy.leak is not None and policy.leak.limit is not None and not 0 < policy.leak.limit <= 1:
+        raise InvalidInput("a limit is above 0, and 1 at most", place="leak.limit")
     if policy.challenger is not None and policy.challenger.margin < 0:
         raise InvalidInput("a margin is 0 or more", place="challenger.margin")
     if policy.automatic and policy.outputs is None:
@@ -170,7 +200,33 @@ def parse_policy(data: dict[str, Any], *, place: str = "policy") -> Policy:
         automatic=_flag(fields.get("automatic", False), f"{place}.automatic"),
         outputs=_outputs(fields.get("outputs"), f"{place}.outputs"),
         challenger=_challenger(fields.get("challenger"), f"{place}.challenger"),
+        leak=_leak(fields.get("leak"), f"{place}.leak"),
     )
+
+
+def _leak(entry: Any, place: str) -> Leak | None:
+    if entry is None:
+        return None
+    fields = _fields(entry, set(Leak.__slots__), place)
+    allowed = {
+        column: _reason(reason, f"{place}.allowed.{column[:80]}")
+        for column, reason in _table(fields.get("allowed", {}), f"{place}.allowed").items()
+    }
+    limit = _number(fields.get("limit"), f"{place}.limit")
+    return Leak(**_rows_and_target(fields, place), limit=limit, allowed=allowed)
+
+
+def _rows_and_target(fields: dict[str, Any], place: str) -> dict[str, str]:
+    tables = {name: _texts(fields.get(name, []), f"{place}.{name}") for name in ("rows", "target")}
+    if any(len(each) != 1 for each in tables.values()):
+        raise InvalidInput("names one table each for rows and target", place=place, remedy="write TASK.OUTPUT")
+    return {name: each[0] for name, each in tables.items()}
+
+
+def _reason(value: Any, place: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInput("gives the reason, as a text", place=place)
+    return value
 
 
 def _challenger(entry: Any, place: str) -> Challenger | None:
@@ -182,12 +238,9 @@ def _challenger(entry: Any, place: str) -> Challenger | None:
         name: _choice(fields.get(name, getattr(default, name)), choices, f"{place}.{name}")
         for name, choices in (("metric", METRICS), ("must", MUST), ("incomparable", ("fail", "pass")))
     }
-    tables = {name: _texts(fields.get(name, []), f"{place}.{name}") for name in ("rows", "target")}
-    if any(len(each) != 1 for each in tables.values()):
-        raise InvalidInput("names one table each for rows and target", place=place, remedy="write TASK.OUTPUT")
     margin = _number(fields.get("margin", default.margin), f"{place}.margin")
     return Challenger(
-        **{name: each[0] for name, each in tables.items()},
+        **_rows_and_target(fields, place),
         **words,
         margin=default.margin if margin is None else margin,
         min_rows=max(1, _whole(fields.get("min_rows", default.min_rows), f"{place}.min_rows")),
@@ -231,12 +284,17 @@ def _threshold(entry: Any, place: str) -> Threshold:
 
 
 def _hygiene(entry: Any, place: str) -> Hygiene:
-    fields = _fields(entry, {"evaluation", "training", "tuning", "max_overlap_rows"}, place)
+    fields = _fields(entry, set(Hygiene.__slots__), place)
+    time = fields.get("time", "")
+    if not isinstance(time, str):
+        raise InvalidInput("names a column", place=f"{place}.time")
     return Hygiene(
         evaluation=_texts(fields.get("evaluation", []), f"{place}.evaluation"),
         training=_texts(fields.get("training", []), f"{place}.training"),
         tuning=_texts(fields.get("tuning", []), f"{place}.tuning"),
         max_overlap_rows=_whole(fields.get("max_overlap_rows", 0), f"{place}.max_overlap_rows"),
+        time=time,
+        max_older_share=_number(fields.get("max_older_share"), f"{place}.max_older_share") or 0.0,
     )
 
 
@@ -252,17 +310,21 @@ def _smoke(entry: Any, place: str) -> SmokeLimits:
     )
 
 
-def _fields(entry: Any, known: set[str], place: str) -> dict[str, Any]:
+def _table(entry: Any, place: str) -> dict[str, Any]:
     if not isinstance(entry, dict):
         raise InvalidInput("must be a table", place=place)
-    for name in entry:
+    return entry
+
+
+def _fields(entry: Any, known: set[str], place: str) -> dict[str, Any]:
+    for name in _table(entry, place):
         if name not in known:
             raise InvalidInput(
                 f"{name!r} is not a field of a policy",
                 place=f"{place}.{name}",
                 remedy="known: " + ", ".join(sorted(known)),
             )
-    return entry
+    return _table(entry, place)
 
 
 def _list(value: Any, place: str) -> list[Any]:

@@ -121,6 +121,30 @@ GATE = Table(
                 "training": _outputs("Tables that the model learnt from."),
                 "tuning": _outputs("Tables that the parameters were chosen by."),
                 "max_overlap_rows": Field(kind=Kind.WHOLE, doc="How many equal rows are let pass.", minimum=0),
+                "time": _text("The column of the time: evaluation rows are no older than the latest of the others."),
+                "max_older_share": Field(
+                    kind=Kind.NUMBER, doc="The share of them that may be older. Left out: 0.", minimum=0
+                ),
+            },
+        ),
+        "leak": Table(
+            doc="No single feature says the target practically exactly.",
+            keys={
+                "rows": _outputs("The evaluation rows. Left out: the model's sample."),
+                "target": _output("Their true values, one column. Left out: the model's target."),
+                "limit": Field(
+                    kind=Kind.NUMBER,
+                    doc="How much of the target one feature may tell, up to 1. Left out: 0.999 of numbers, 0.95 of "
+                    "labels.",
+                    minimum=0,
+                ),
+                "allowed": Named(
+                    doc="Columns that may.",
+                    each=Table(
+                        doc="One column.",
+                        keys={"because": _text("The reason, which approvers read.", required=True)},
+                    ),
+                ),
             },
         ),
         "smoke": Table(

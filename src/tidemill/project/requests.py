@@ -26,24 +26,28 @@ if TYPE_CHECKING:
 def policy_json(project: Project, environment: str) -> dict[str, Any]:
     """The policy of an environment: `[gate]` with the fields of `[environments.NAME.gate]` in place of its own.
 
-    One that is automatic says which outputs a version is made of: those of `[model]`. Its target, and rules of hygiene,
-    are enough for the comparison with what is live.
+    One that is automatic says which outputs a version is made of: those of `[model]`. Its target is enough for the
+    check of features that leak it, and with rules of hygiene for the comparison with what is live.
     """
     special = project.environments.get(environment)
     policy = {**project.gate, **(special.gate if special is not None else {})}
     if policy.get("automatic") and project.model is not None:
         model = project.model
         policy["outputs"] = {"model": model.output, "sample": model.sample, "profile": model.profile}
-    challenger = _challenger(project, policy)
-    return {**policy, "challenger": challenger} if challenger else policy
+    compared = _on_rows(project, policy, "challenger", always="hygiene" in policy)
+    leak = _on_rows(project, policy, "leak", always=True)
+    if leak is not None and "allowed" in leak:
+        leak["allowed"] = {column: each["because"] for column, each in leak["allowed"].items()}
+    more = {"challenger": compared, "leak": leak}
+    return {**policy, **{name: rule for name, rule in more.items() if rule is not None}}
 
 
-def _challenger(project: Project, policy: Mapping[str, Any]) -> dict[str, Any] | None:
-    declared = dict(policy.get("challenger", {}))
+def _on_rows(project: Project, policy: Mapping[str, Any], name: str, *, always: bool) -> dict[str, Any] | None:
+    """A rule about rows and their true values, those of `[model]` unless it names its own; None where there is none."""
+    declared = dict(policy.get(name, {}))
     if project.model is not None:
         target = project.model.target
-        is_known = bool(target) and "hygiene" in policy
-        if declared or is_known:
+        if declared or (target and always):
             declared.setdefault("rows", project.model.sample)
             declared.update({"target": target} if target and "target" not in declared else {})
     return declared or None

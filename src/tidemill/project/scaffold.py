@@ -54,6 +54,8 @@ name = "{name}"
 # [gate.hygiene]
 {hygiene}# [gate.challenger]  # against the model that is live, on rows that neither has learnt from
 # target = "TASK.VALUES"  # the true values of the sample's rows
+# [gate.leak.allowed.COLUMN]  # one that may say the target all alone
+# because = "REASON"
 
 # The service that answers with the model. What passes its checks goes live in development without an approver;
 # other environments, such as production, ask for one.

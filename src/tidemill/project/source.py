@@ -75,11 +75,10 @@ def named_outputs(project: Project) -> tuple[str, ...]:
 
 
 def policy_outputs(policy: Any) -> list[tuple[tuple[str, str], str]]:
-    """The outputs in the hygiene and the challenger of a policy, each with the table and the key that name it."""
+    """The outputs in the rules of a policy about rows, each with the table and the key that name it."""
     named = (
         *(("hygiene", key) for key in ("evaluation", "training", "tuning")),
-        ("challenger", "rows"),
-        ("challenger", "target"),
+        *((table, key) for table in ("challenger", "leak") for key in ("rows", "target")),
     )
     return [
         ((table, key), output.strip())

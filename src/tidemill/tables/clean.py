@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.base.errors import InvalidInput
+from tidemill.tables.columns import is_missing
 from tidemill.tables.rows import RowTable, read, row_digests
 from tidemill.tables.slices import check_columns
 
@@ -98,11 +99,6 @@ def picked(numbers: Sequence[int], most: int, seed: int) -> list[int]:
     import numpy
 
     return sorted(numpy.random.default_rng(seed).choice(numbers, most, replace=False).tolist())
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a value is none: null or NaN."""
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def as_json(values: Sequence[Any]) -> list[Any]:

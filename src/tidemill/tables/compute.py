@@ -10,12 +10,16 @@ from typing import Any
 from tidemill.base.errors import InvalidInput
 from tidemill.tables.clean import clean_rows
 from tidemill.tables.compared import compare_answers
+from tidemill.tables.leak import leaks
 from tidemill.tables.overlap import overlap
+from tidemill.tables.time_split import older_rows
 
 QUESTIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "overlap": overlap,
     "clean": clean_rows,
     "compare": compare_answers,
+    "older": older_rows,
+    "leaks": leaks,
 }
 
 

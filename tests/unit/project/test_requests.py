@@ -38,6 +38,14 @@ def test_the_comparison_needs_a_target_and_rows_that_are_known() -> None:
     assert policy_of(without, "production").challenger is None
     unknown = replace(project, gate={name: value for name, value in project.gate.items() if name != "hygiene"})
     assert policy_of(unknown, "production").challenger is None
+    assert policy_of(without, "production").leak is None
+    leak = policy_of(unknown, "production").leak
+    assert leak is not None
+    assert (leak.rows, leak.target, leak.limit, leak.allowed) == ("features.X_test", "features.y_test", None, {})
+    said = replace(project, gate={**project.gate, "leak": {"allowed": {"Year": {"because": "it is printed"}}}})
+    leak = policy_of(said, "production").leak
+    assert leak is not None
+    assert (leak.target, leak.allowed) == ("features.y_test", {"Year": "it is printed"})
     own = replace(without, gate={**project.gate, "challenger": {"target": "features.y_val", "must": "be better"}})
     challenger = policy_of(own, "production").challenger
     assert challenger is not None

@@ -9,8 +9,10 @@ from tidemill.base.errors import InvalidInput
 from tidemill.gate.checks.challenger import ChallengerCheck
 from tidemill.gate.checks.contract import ENTRY_POINTS, Check
 from tidemill.gate.checks.hygiene import HygieneCheck
+from tidemill.gate.checks.leak import LeakCheck
 from tidemill.gate.checks.smoke import SmokeCheck
 from tidemill.gate.checks.threshold import ThresholdCheck
+from tidemill.gate.checks.time_split import TimeSplitCheck
 from tidemill.gate.model import Subject
 from tidemill.gate.policy import Policy
 
@@ -30,12 +32,23 @@ def required_checks(policy: Policy, subject: Subject = Subject.MODEL) -> tuple[s
         names.add("threshold")
     if policy.hygiene is not None:
         names.add("hygiene")
+        if policy.hygiene.time:
+            names.add("time_split")
+    if policy.leak is not None:
+        names.add("leak")
     return tuple(sorted(names))
 
 
 def find_checks(policy: Policy) -> Mapping[str, Check]:
     """The checks of a policy by name; `InvalidInput` when a named plug-in is not installed."""
-    own: tuple[Check, ...] = (ThresholdCheck(), HygieneCheck(), SmokeCheck(), ChallengerCheck())
+    own: tuple[Check, ...] = (
+        ThresholdCheck(),
+        HygieneCheck(),
+        TimeSplitCheck(),
+        LeakCheck(),
+        SmokeCheck(),
+        ChallengerCheck(),
+    )
     built_in = {check.name: check for check in own}
     return {name: built_in[name] if name in built_in else _plug_in(name) for name in required_checks(policy)}
 
