@@ -67,6 +67,7 @@ def approve(phone: Page, version: str) -> None:
     assert (button.bounding_box() or {})["y"] < PHONE[1], "the decision is not on the first screen"
     button.click()
     expect(phone.get_by_text("approved", exact=True)).to_be_visible(timeout=SECONDS)
+    expect(phone.get_by_text("Approved by ada")).to_be_in_viewport(timeout=SECONDS)
 
 
 def test_what_others_wrote_is_shown_and_never_run(site: Site, browser: Browser) -> None:

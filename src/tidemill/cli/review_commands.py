@@ -68,7 +68,7 @@ def open_one(
     if as_json:
         print_json(review)
     else:
-        _print(review)
+        _print(review, _decision(context, review))
     _note_policy(project, where, review)
     if review["checks_state"] == "failed":
         raise typer.Exit(1)
@@ -111,10 +111,11 @@ def show(command: typer.Context, review: ReviewArgument, as_json: JsonOption = F
     """
     context = context_of(command)
     found = _find(context, review)
+    decision = _decision(context, found)
     if as_json:
-        print_json(found)
+        print_json({**found, "decision": decision})
         return
-    _print(found)
+    _print(found, decision)
     if found["pipeline"] is not None and found["state"] == "open":
         print_difference(context.connection.get(f"/reviews/{found['id']}/pipeline-difference"))
 
@@ -257,7 +258,31 @@ def _find(context: Context, reference: str) -> dict[str, Any]:
     return dict(matching[0])
 
 
-def _print(review: dict[str, Any]) -> None:
+def _decision(context: Context, review: dict[str, Any]) -> dict[str, Any] | None:
+    if review["state"] != "approved":
+        return None
+    found: dict[str, Any] = context.connection.get(f"/reviews/{review['id']}/decision")
+    return found
+
+
+def _decided(decision: dict[str, Any]) -> str:
+    """Who let it pass, proven just now; the lines after the first are set in."""
+    when = ago(decision["at"]) if decision["at"] else "at no known time"
+    behind = decision["behind"]
+    if decision["problem"]:
+        return f"THIS DOES NOT PROVE: {decision['problem']}"
+    if behind is None:
+        return f"by {', '.join(decision['people']) or 'nobody, whom the policy asks for'}, {when}"
+    lines = (
+        f"automatically, {when}: nobody looked at this version",
+        f"by the pipeline version of {behind['project']} that run {behind['run_id'][-12:]} had,",
+        f"approved by {', '.join(behind['approved_by']) or 'nobody'}, {ago(behind['approved_at'])}, "
+        f"in review {behind['review_id'][-12:]} of {behind['version_label']}",
+    )
+    return "\n           ".join(lines)
+
+
+def _print(review: dict[str, Any], decision: dict[str, Any] | None = None) -> None:
     print_fields(
         {
             "review": review["id"],
@@ -267,7 +292,8 @@ def _print(review: dict[str, Any]) -> None:
             **({"policy": f"of {review['policy_source']}"} if review["policy_source"] else {}),
             "state": review["state"],
             "opened": f"by {review['opened_by']}, {ago(review['opened_at'])}",
-            **({"automatic": review["automatic_in_words"]} if review["automatic"] else {}),
+            **({"automatic": review["automatic_in_words"]} if review["automatic"] and decision is None else {}),
+            **({} if decision is None else {"decided": _decided(decision)}),
             "approvals": f"{len(review['approvals'])} of {review['approvals_needed']}"
             + "".join(f"\n           {each['approver']}, {ago(each['created_at'])}" for each in review["approvals"]),
         }

@@ -18,6 +18,7 @@ from tidemill.base.site import Site
 from tidemill.gate.approve import approve
 from tidemill.gate.approved_pipeline import approved_pipeline
 from tidemill.gate.audit import read_audit, verify_audit
+from tidemill.gate.decision_api import decision_routes
 from tidemill.gate.evidence import evidence_archive
 from tidemill.gate.find import get_review, list_reviews
 from tidemill.gate.model import AuditEntry, PipelineReviewRequest, Review, ReviewRequest, ReviewState
@@ -239,6 +240,7 @@ def routes(site: Site) -> APIRouter:
     _pipeline_routes(router, site)
     _decision_routes(router, site)
     _proof_routes(router, site)
+    router.include_router(decision_routes(site))
     return router
 
 

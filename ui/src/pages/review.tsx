@@ -29,6 +29,10 @@ function Shown({ review }: { review: Review }) {
       {bad.map((check) => (
         <Alert key={check.name} color={check.state === "failed" ? "red" : "orange"} title={check.name} role="alert">{check.summary}</Alert>
       ))}
+      {review.state === "approved" && <Decided review={review} />}
+      {review.state === "open" && review.automatic?.passed === false && (
+        <Alert color="blue" title="People decide on this one">{review.automatic.reasons.join("; ")}</Alert>
+      )}
       <Decision review={review} />
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         <Part title="Checks" beside={<State state={review.checks_state} />}>
@@ -43,8 +47,8 @@ function Shown({ review }: { review: Review }) {
           </Stack>
         </Part>
         <Changes review={review} />
-        <Part title="Approvals" beside={<Text size="sm" c="dimmed">{review.approvals.length} of {review.approvals_needed}</Text>}>
-          {review.approvals.length === 0 ? <Empty>Nobody has approved.</Empty> : <Facts of={review.approvals.map((one) => [one.approver, <Ago at={one.created_at} />])} />}
+        <Part title="Approvals" beside={<Text size="sm" c="dimmed">{review.automatic?.passed ? "none was asked for" : `${review.approvals.length} of ${review.approvals_needed}`}</Text>}>
+          {review.approvals.length === 0 ? <Empty>{review.automatic?.passed ? "It passed without a person." : "Nobody has approved."}</Empty> : <Facts of={review.approvals.map((one) => [one.approver, <Ago at={one.created_at} />])} />}
           {review.reason && <Text size="sm" mt="xs">Rejected by {review.closed_by}: {review.reason}</Text>}
         </Part>
         {review.pipeline && <CodeChanges review={review} />}
@@ -60,6 +64,34 @@ function Shown({ review }: { review: Review }) {
         </Part>
       </SimpleGrid>
     </Page>
+  );
+}
+
+/** Who let it pass, as the signatures prove it now: the first thing that somebody asks about what is live. */
+function Decided({ review }: { review: Review }) {
+  const decision = useQuery({
+    queryKey: ["reviews", review.id, "decision"],
+    queryFn: () => told(api.GET("/api/v1/reviews/{review_id}/decision", { params: { path: { review_id: review.id } } })),
+  });
+  return (
+    <Asked of={decision}>
+      {({ problem, behind, people, at, policy_digest }) => {
+        if (problem !== null) return <Alert color="red" title="Who decided does not prove" role="alert"><Text size="sm" style={{ overflowWrap: "anywhere" }}>{problem}</Text></Alert>;
+        if (behind === null) return <Alert color="gray" title={`Approved by ${people.join(", ") || "nobody: the policy asks for no one"}`}>{at && <Ago at={at} />}</Alert>;
+        return (
+          <Alert color="blue" title="Passed automatically: nobody looked at this version">
+            <Stack gap={4}>
+              <Text size="sm">
+                All its checks passed, and its code is the pipeline version of {behind.project} that <b>{behind.approved_by.join(", ") || "nobody"}</b> approved{" "}
+                <Ago at={behind.approved_at} />, <Anchor component={Link} to={`/reviews/${behind.review_id}`} fz="sm" underline="always">in the review of {behind.version_label}</Anchor>,{" "}
+                as <Anchor component={Link} to={`/runs/${behind.run_id}`} fz="sm" underline="always">run {behind.run_id.slice(-12)}</Anchor> had it.
+              </Text>
+              <Text size="sm" c="dimmed">Decided {at && <Ago at={at} />}, under the policy <span className="mono">{policy_digest.slice(7, 19)}</span>.</Text>
+            </Stack>
+          </Alert>
+        );
+      }}
+    </Asked>
   );
 }
 

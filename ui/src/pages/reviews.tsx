@@ -16,7 +16,7 @@ const COLUMNS: Column<Review>[] = [
   { name: "Review", cell: (one) => <Anchor component={Link} to={`/reviews/${one.id}`} fz="sm">{reviewTitle(one)}</Anchor>, by: (one) => one.model_version },
   { name: "State", cell: (one) => <State state={one.state} />, by: (one) => one.state },
   { name: "Checks", cell: (one) => <State state={one.checks_state} />, by: (one) => one.checks_state },
-  { name: "Approvals", cell: (one) => `${one.approvals.length} of ${one.approvals_needed}`, isNumber: true },
+  { name: "Approvals", cell: (one) => (one.automatic?.passed ? "automatic" : `${one.approvals.length} of ${one.approvals_needed}`), isNumber: true },
   { name: "Environment", cell: (one) => one.environment, by: (one) => one.environment },
   { name: "Opened by", cell: (one) => one.opened_by, by: (one) => one.opened_by },
   { name: "Opened", cell: (one) => <Ago at={one.opened_at} />, isNumber: true, by: (one) => one.opened_at },
