@@ -20,7 +20,7 @@ class TokenRequest(BaseModel):
 
     person: str = Field(min_length=1, max_length=128)
     roles: list[Role] = Field(min_length=1)
-    valid_for_seconds: int | None = Field(default=None, gt=0)
+    valid_for_seconds: int | None = Field(default=None, gt=0, le=100 * 366 * 86_400)
     namespace: str | None = Field(default=None, max_length=63)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -161,15 +162,14 @@ def _secret_of(request: Request) -> str:
 
 def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(TidemillError)
-    async def known(_request: Request, problem: TidemillError) -> JSONResponse:
+    async def known(_request: Request, problem: TidemillError) -> Response:
         return _refusal(problem)
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(_request: Request, problem: RequestValidationError) -> JSONResponse:
+    async def malformed(_request: Request, problem: RequestValidationError) -> Response:
         first = problem.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        body = {"error": "invalid_input", "message": first["msg"], "place": place, "remedy": None}
-        return JSONResponse(body, status_code=400)
+        return _answer({"error": "invalid_input", "message": first["msg"], "place": place, "remedy": None}, 400)
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, problem: HTTPException) -> Response:
@@ -181,7 +181,7 @@ def _handle_errors(app: FastAPI) -> None:
         return JSONResponse(body, status_code=problem.status_code, headers=problem.headers)
 
     @app.exception_handler(OSError)
-    async def of_system(_request: Request, problem: OSError) -> JSONResponse:
+    async def of_system(_request: Request, problem: OSError) -> Response:
         if not is_no_space(problem):
             raise problem
         return _refusal(StorageFull("the disk is full", remedy="free some space, then do it again"))
@@ -198,8 +198,13 @@ def _handle_errors(app: FastAPI) -> None:
         return JSONResponse(body, status_code=500)
 
 
-def _refusal(problem: TidemillError) -> JSONResponse:
+def _refusal(problem: TidemillError) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if problem.http_status == 401 else None
     if problem.http_status in (429, 503):
         headers = {"Retry-After": "1"}
-    return JSONResponse(problem.to_json(), status_code=problem.http_status, headers=headers)
+    return _answer(problem.to_json(), problem.http_status, headers)
+
+
+def _answer(body: dict[str, Any], status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """As JSON in ASCII: it may name what somebody sent, and not all of that is text."""
+    return Response(json.dumps(body), status, headers, media_type="application/json")

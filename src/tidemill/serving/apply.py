@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+from unicodedata import category
 
 from sqlalchemy import Connection
 
@@ -22,6 +25,7 @@ from tidemill.serving.units import check_conversion
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ENVIRONMENT = re.compile(r"[a-z][-a-z0-9]{0,30}")
 LONGEST_TIMEOUT_SECONDS = 3600.0
+LONGEST_TEXT = 1_000
 
 
 def apply_service(site: Site, actor: Actor, spec: ServiceSpec, *, generation: int | None = None) -> Service:
@@ -153,7 +157,21 @@ def _check(spec: ServiceSpec) -> None:
             place="model_version",
             remedy="open a review for the version, or choose the environment development",
         )
+    _check_texts(asdict(spec), "")
     check_plan(spec.rollout)
     for item in spec.form.fields:
         check_conversion(item.unit, item.model_unit, place=f"form.{item.column}")
     check_conversion(spec.form.output_unit, spec.form.model_output_unit, place="form.output")
+
+
+def _check_texts(value: Any, place: str) -> None:
+    """Refuse what cannot be written down, or steers what it is shown on, wherever in a spec it stands."""
+    if isinstance(value, str):
+        if len(value) > LONGEST_TEXT or any(category(each) in ("Cc", "Cs") for each in value):
+            raise InvalidInput(f"is no text of one line of at most {LONGEST_TEXT} characters", place=place)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_texts(inner, f"{place}.{name}".lstrip("."))
+    elif isinstance(value, Iterable):
+        for number, inner in enumerate(value):
+            _check_texts(inner, f"{place}.{number}")

@@ -53,3 +53,25 @@ def test_no_value_in_a_path_or_a_query_is_a_mistake_of_the_site(client: TestClie
                 mistakes.append((method, path, query))
     assert not mistakes
     assert asked > 50
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("put", "/services/fuel", r'{"form": {"title": "\ud800"}}'),
+        ("put", "/services/fuel", r'{"model": "\ud800"}'),
+        ("put", "/services/fuel", r'{"form": {"fields": [{"column": "a", "label": "\u001b[31m"}]}}'),
+        ("put", "/services/fuel", r'{"\ud800": 1}'),
+        ("put", "/services/fuel", '{"rollout": {"hold_requests": 1%s}}' % ("0" * 400)),
+        ("post", "/reviews", r'{"model_version_id": "x", "service": "x", "policy": {"\ud800": 1}}'),
+        ("post", "/tokens", '{"person": "ada", "roles": ["viewer"], "valid_for_seconds": 1%s}' % ("0" * 30)),
+    ],
+)
+def test_what_is_no_text_and_no_number_is_refused_and_stays_nowhere(
+    client: TestClient, method: str, path: str, body: str
+) -> None:
+    answer = client.request(
+        method, f"/api/v1{path}", content=body.encode(), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code in (400, 404), answer.text
+    assert client.get("/api/v1/services").json()["items"] == []

@@ -27,8 +27,8 @@ class RolloutBody(BaseModel):
 
     steps: list[int] = Field(default_factory=lambda: [100], min_length=1, max_length=100)
     hold_seconds: float = 60.0
-    hold_requests: int = 0
-    min_requests: int = 20
+    hold_requests: int = Field(default=0, ge=0, le=10**12)
+    min_requests: int = Field(default=20, ge=1, le=10**12)
     max_error_rate: float | None = 0.01
     max_error_increase: float | None = None
     max_refusal_increase: float | None = 0.05
