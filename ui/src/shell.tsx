@@ -10,6 +10,7 @@ import { NavLink as RouterLink, Outlet, useLocation, useNavigate, useNavigation 
 
 import { Refusal, api, told } from "./api/client";
 import { useLine } from "./api/live";
+import { useMlflow } from "./api/queries";
 import { SignIn } from "./pages/sign-in";
 
 const PLACES: [string, string, Icon][] = [
@@ -54,7 +55,7 @@ export function Shell() {
             active={to === "/" ? pathname === "/" : pathname.startsWith(to)}
           />
         ))}
-        <NavLink component="a" href="/mlflow/" label="MLflow" leftSection={<IconExternalLink size={16} />} />
+        <Mlflow />
       </AppShell.Navbar>
       <AppShell.Main>
         <Suspense fallback={<Loader size="sm" />}>
@@ -64,6 +65,10 @@ export function Shell() {
       </AppShell.Main>
     </AppShell>
   );
+}
+
+function Mlflow() {
+  return useMlflow() ? <NavLink component="a" href="/mlflow/" label="MLflow" leftSection={<IconExternalLink size={16} />} /> : null;
 }
 
 function Waiting() {

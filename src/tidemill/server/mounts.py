@@ -18,6 +18,7 @@ from tidemill.project import api as project_api
 from tidemill.registry import api as registry_api
 from tidemill.serving import api as serving_api
 from tidemill.serving.source import RegistrySource
+from tidemill.tracking import api as tracking_api
 from tidemill.triggers import api as triggers_api
 from tidemill.tuning import api as tuning_api
 
@@ -41,4 +42,5 @@ def slice_routers(platform: Platform) -> list[APIRouter]:
         triggers_api.routes(site, approved_pipeline),
         notify_api.routes(site, platform.notify_options),
         project_api.routes(site),
+        tracking_api.routes(site, is_on=platform.settings.is_on("mlflow")),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 from sqlalchemy import insert
+from tests.browser import conftest as browsers
 from tests.conftest import people_of
 from tests.unit.gate.candidates import open_for
 from tests.unit.gate.project_runs import ProjectRuns, project_runs_on
@@ -33,6 +36,7 @@ from tidemill.tracking.store import mirrored_number
 
 PEER = os.environ.get("TIDEMILL_PEER_MLFLOW", "")
 pytestmark = pytest.mark.skipif(not PEER, reason="TIDEMILL_PEER_MLFLOW names no virtual environment with mlflow")
+browser = browsers.browser
 START_SECONDS = 100.0
 MIRROR_SECONDS = 30.0
 
@@ -279,3 +283,23 @@ def test_runs_versions_and_live_pointers_are_seen_in_mlflow_and_told_again_chang
         mirror(site, effect, exports["TIDEMILL_URL"])
     again = live.program(MIRRORED, token)
     assert again == {**seen, "aliases": {"fuel": {"production-fuel": "1"}}}
+
+
+def test_the_page_of_a_run_leads_to_the_same_run_in_mlflow(live: Live, browser: Browser) -> None:
+    site = Platform(home=live.home).site
+    with _paused(live.process("worker")["pid"]), project_runs_on(site, people_of(site)) as runs:
+        run = runs.run(alpha=0.5)
+        _registered(runs, run)
+    page = browser.new_page()
+    page.set_default_timeout(MIRROR_SECONDS * 1000)
+    page.goto(json.loads(live("open", "--json"))["url"])
+    page.goto(f"{live.exports()['TIDEMILL_URL']}/runs/{run.id}")
+    page.get_by_role("link", name="In MLflow").click()
+    page.wait_for_url(re.compile(r"/mlflow/#/experiments/\w+/runs/\w+"))
+    tag = page.get_by_role("status", name="tidemill.run_id")
+    expect(tag).to_contain_text(run.id, timeout=MIRROR_SECONDS * 1000)
+    page.goto(f"{live.exports()['TIDEMILL_URL']}/models/fuel")
+    page.get_by_role("link", name="In MLflow").click()
+    page.wait_for_url(re.compile(r"/mlflow/#/models/fuel$"))
+    expect(page.get_by_text(re.compile(r"Version \d")).first).to_be_visible(timeout=MIRROR_SECONDS * 1000)
+    page.close()

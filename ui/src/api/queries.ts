@@ -96,3 +96,6 @@ export const useFiguresHistory = (minutes: number) =>
     refetchInterval: 15_000,
     placeholderData: (before) => before,
   });
+
+/** Whether the site has an MLflow; this does not start it. */
+export const useMlflow = () => useQuery({ queryKey: ["mlflow"], staleTime: Infinity, queryFn: () => told(api.GET("/api/v1/mlflow")) }).data?.on ?? false;

@@ -1,10 +1,11 @@
 /** One model: its versions, and their metrics. */
-import { Anchor, Group, Select } from "@mantine/core";
+import { Anchor, Button, Group, Select } from "@mantine/core";
+import { IconExternalLink } from "@tabler/icons-react";
 import { useMemo } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 
 import type { Schemas } from "../api/client";
-import { usePointers, useVersions } from "../api/queries";
+import { useMlflow, usePointers, useVersions } from "../api/queries";
 import { Chart } from "../components/chart";
 import { Asked, Empty, Page, Part } from "../components/page";
 import { type Column, Rows } from "../components/rows";
@@ -17,6 +18,7 @@ export default function ModelPage() {
   const { name = "" } = useParams();
   const versions = useVersions(name);
   const pointers = usePointers();
+  const hasMlflow = useMlflow();
   const live = (version: Version) => pointers.data?.items.filter((one) => one.model_version_id === version.id).map((one) => one.environment) ?? [];
   const columns: Column<Version>[] = [
     { name: "Version", cell: (one) => one.label, by: (one) => one.number },
@@ -28,7 +30,10 @@ export default function ModelPage() {
     { name: "Registered", cell: (one) => <Ago at={one.created_at} />, isNumber: true, by: (one) => one.created_at },
   ];
   return (
-    <Page title={name} crumbs={[["Models", "/models"]]}>
+    <Page
+      title={name} crumbs={[["Models", "/models"]]}
+      actions={hasMlflow && <Button variant="default" component={Link} to={`/models/${encodeURIComponent(name)}/mlflow`} leftSection={<IconExternalLink size={14} />}>In MLflow</Button>}
+    >
       <Asked of={versions}>
         {({ items }) => (
           <>

@@ -1,10 +1,11 @@
 /** One run: its live graph, level by level, and what each step did. */
 import { Anchor, Breadcrumbs, Button, Group, SegmentedControl, SimpleGrid, Text } from "@mantine/core";
+import { IconExternalLink } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useParams } from "react-router";
+import { Link, useParams } from "react-router";
 
 import { type Schemas, api, told } from "../api/client";
-import { isMoving, useMetrics, useRun } from "../api/queries";
+import { isMoving, useMetrics, useMlflow, useRun } from "../api/queries";
 import { Artifacts } from "../components/artifact";
 import { Graph, type GraphNode } from "../components/graph";
 import { LogText } from "../components/log";
@@ -110,8 +111,10 @@ function Actions({ run }: { run: Run }) {
     mutationFn: (verb: "cancel" | "resume") => told(verb === "cancel" ? api.POST("/api/v1/runs/{run_id}/cancel", path) : api.POST("/api/v1/runs/{run_id}/resume", path)),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["runs"] }),
   });
+  const hasMlflow = useMlflow();
   return (
     <>
+      {hasMlflow && <Button variant="default" component={Link} to={`/runs/${run.id}/mlflow`} leftSection={<IconExternalLink size={14} />}>In MLflow</Button>}
       {change.isError && <Text size="xs" c="red" role="alert">{change.error.message}</Text>}
       {isMoving(run.state) && <Button variant="default" color="red" loading={change.isPending} onClick={() => change.mutate("cancel")}>Cancel</Button>}
       {["FAILED", "CANCELED", "PAUSED"].includes(run.state) && <Button loading={change.isPending} onClick={() => change.mutate("resume")}>Resume</Button>}
