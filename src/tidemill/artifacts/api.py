@@ -18,6 +18,7 @@ from tidemill.artifacts.find import artifact, list_artifacts
 from tidemill.artifacts.lineage import lineage_of
 from tidemill.artifacts.manifest import EntryKind
 from tidemill.artifacts.model import Artifact, Edge
+from tidemill.artifacts.preview import preview_artifact
 from tidemill.artifacts.read import blob_store, open_blob, verify
 from tidemill.base.errors import NotFound
 from tidemill.base.site import Site
@@ -84,6 +85,36 @@ class EntryView(BaseModel):
     digest: str
 
 
+class TableColumnView(BaseModel):
+    """A column, and what its looked-at rows hold: `common` is the most frequent value and its count."""
+
+    name: str
+    type: str
+    missing: int
+    distinct: int | None
+    least: Any
+    most: Any
+    mean: float | None
+    common: list[Any] | None
+
+
+class TablePreviewView(BaseModel):
+    """The beginning of a table; `problem` says why there is none. Cells are null, true, false, numbers or texts.
+
+    `rows` is null where nobody counted them all, `looked_at` is how many the columns tell of, `columns_in_all` how many
+    columns there are.
+    """
+
+    format: str
+    rows: int | None
+    looked_at: int
+    columns_in_all: int
+    note: str
+    columns: list[TableColumnView]
+    cells: list[list[Any]]
+    problem: str
+
+
 def routes(site: Site) -> APIRouter:
     """The routes, below `/api/v1`."""
     router = APIRouter(prefix="/artifacts", tags=["artifacts"])
@@ -124,6 +155,10 @@ def routes(site: Site) -> APIRouter:
             EntryView(path=one.path, kind=one.kind.value, size_bytes=one.size_bytes, digest=one.digest)
             for one in blob_store(site).entries(found.content)
         ]
+
+    @router.get("/{artifact_id}/preview")
+    def preview(artifact_id: str, actor: Annotated[Actor, Depends(can_read)], path: str = "") -> TablePreviewView:
+        return TablePreviewView(**preview_artifact(site, actor, artifact_id, path))
 
     @router.get("/{artifact_id}/content", response_class=StreamingResponse)
     def content(

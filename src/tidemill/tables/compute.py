@@ -12,6 +12,7 @@ from tidemill.tables.clean import clean_rows
 from tidemill.tables.compared import compare_answers
 from tidemill.tables.leak import leaks
 from tidemill.tables.overlap import overlap
+from tidemill.tables.preview import preview
 from tidemill.tables.time_split import older_rows
 
 QUESTIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
@@ -20,6 +21,7 @@ QUESTIONS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "compare": compare_answers,
     "older": older_rows,
     "leaks": leaks,
+    "preview": preview,
 }
 
 

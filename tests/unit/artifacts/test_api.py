@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from tidemill.artifacts import NewArtifact, ingest, ingest_bytes, record_artifact, store
+from tidemill.artifacts import NewArtifact, ingest, ingest_bytes, preview, record_artifact, store
 from tidemill.artifacts.api import routes
 from tidemill.base.errors import TidemillError
 from tidemill.base.site import Site
@@ -79,3 +79,25 @@ def test_lists_and_lineage_are_json(site: Site, people: Any, client: TestClient)
     assert client.get("/artifacts").json()["items"][0]["id"] == found
     assert client.get(f"/artifacts/{found}/lineage").json()["artifact"]["metadata"] == {"rows": 1}
     assert client.get("/artifacts/nothing").status_code == 404
+
+
+def test_a_table_is_looked_into_by_another_process_and_what_is_none_says_so(
+    site: Site, people: Any, client: TestClient
+) -> None:
+    found = _record(site, people, type="system.Dataset", content=ingest_bytes(site, b"a,b\n1,<b>x</b>\n"))
+    told = client.get(f"/artifacts/{found}/preview").json()
+    assert (told["rows"], told["cells"], told["problem"]) == (1, [[1, "<b>x</b>"]], "")
+    pickled = _record(site, people, content=ingest_bytes(site, b"\x80\x04\x95"))
+    assert "is no table" in client.get(f"/artifacts/{pickled}/preview").json()["problem"]
+    assert client.get(f"/artifacts/{found}/preview?path=other").status_code == 404
+    assert client.get("/artifacts/none/preview").status_code == 404
+
+
+def test_a_table_that_takes_too_long_says_so(
+    site: Site, people: Any, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "SECONDS", 0.01)
+    found = _record(site, people, content=ingest_bytes(site, b"a\n1\n"))
+    assert "took more than" in client.get(f"/artifacts/{found}/preview").json()["problem"]
+    monkeypatch.setattr(preview, "SECONDS", 20.0)
+    assert client.get(f"/artifacts/{found}/preview").json()["cells"] == [[1]], "its turn was given back"

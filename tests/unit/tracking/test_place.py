@@ -103,9 +103,10 @@ def test_a_model_is_where_its_name_is(runs: ProjectRuns, people: People, mlflow:
 def test_what_is_not_of_the_namespace_is_not_asked_for(runs: ProjectRuns, people: People, mlflow: FakeClient) -> None:
     run = runs.run(alpha=0.5)
     stranger = Actor(person="sam", namespace_id="another", roles=people.owner.roles)
-    for ask in (lambda: place_of_run(runs.site, stranger, run.id), lambda: place_of_model(runs.site, stranger, "fuel")):
-        with pytest.raises(NotFound):
-            ask()
+    with pytest.raises(NotFound):
+        place_of_run(runs.site, stranger, run.id)
+    with pytest.raises(NotFound):
+        place_of_model(runs.site, stranger, "fuel")
     assert mlflow.asked == []
 
 

@@ -4,6 +4,7 @@ import { useQueries } from "@tanstack/react-query";
 
 import { type Schemas, api, told } from "../api/client";
 import { bytes, number } from "./number";
+import { Preview } from "./preview";
 import { Empty, Facts } from "./page";
 
 type Artifact = Schemas["ArtifactView"];
@@ -36,6 +37,7 @@ function Shown({ artifact }: { artifact: Artifact }) {
       </Group>
       {isMetrics && numbers.length > 0 && <Facts of={numbers.map(([name, value]) => [name, <span className="mono">{number(value)}</span>])} />}
       {artifact.type === "system.HTML" && <iframe className="report" sandbox="" title={artifact.name} src={contentOf(artifact, "?inline=true")} loading="lazy" />}
+      {artifact.kind === "file" && artifact.type !== "system.HTML" && <Preview artifact={artifact} />}
       {artifact.digest && <Text size="xs" c="dimmed" className="mono">{artifact.digest.slice(0, 23)}</Text>}
     </div>
   );

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Schemas } from "../api/client";
 import { type Window, binsOf, featuresOf, shares } from "../components/watched";
 import { alertMeasure, alertPath, alertTitle } from "../components/alerts";
+import { extent, profile } from "../components/preview";
 import { processName } from "../components/site";
 import { layers, lasted } from "./health";
 import { taskOf } from "./run";
@@ -56,4 +57,14 @@ test("an alert says what is wrong with what, by how much, and where its evidence
   expect([alertTitle(disk), alertMeasure(disk), alertPath(disk)]).toEqual(["this site: the disk is nearly full", "93 % used, the limit is 90 %", "/health"]);
   expect(alertTitle(alert({ name: "gone", service: "", feature: "worker" }))).toBe("worker is not there");
   expect(alertTitle(alert({ name: "restarts" }))).toBe("fuel: a predictor starts again and again");
+});
+
+test("a table that was looked into says how much there is, and what its columns hold", () => {
+  const preview = (more: object) => ({ format: "csv", rows: 3, looked_at: 3, columns_in_all: 1, columns: [{}], ...more }) as unknown as Schemas["TablePreviewView"];
+  expect(extent(preview({}))).toBe("csv, 3 rows, 1 column");
+  expect(extent(preview({ rows: null, columns_in_all: 200 }))).toBe("csv, more than 3 rows, 200 columns; 1 columns are shown");
+  expect(extent(preview({ rows: 9 }))).toContain("described by the first 3 rows");
+  const column = (more: object) => ({ least: null, most: null, mean: null, common: null, distinct: 2, missing: 0, ...more }) as unknown as Schemas["TableColumnView"];
+  expect(profile(column({ least: 1, most: 2, mean: 1.5, missing: 1 }), 3)).toEqual(["1 … 2", "mean 1.5", "2 distinct", "1 missing"]);
+  expect(profile(column({ common: ["<b>", 2] }), 4)).toEqual(["mostly <b> (50 %)", "2 distinct"]);
 });
