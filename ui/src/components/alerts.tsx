@@ -54,8 +54,8 @@ function One({ alert }: { alert: Alert }) {
   return (
     <div>
       <Group justify="space-between" wrap="nowrap" align="start">
-        <Anchor component={Link} to={alertPath(alert)} fz="sm">{alertTitle(alert)}</Anchor>
-        <Group gap="xs" wrap="nowrap"><State state={alertState(alert)} /><Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}><Ago at={alert.raised_at ?? alert.created_at} /></Text></Group>
+        <Anchor component={Link} to={alertPath(alert)} fz="sm" style={{ overflowWrap: "anywhere" }}>{alertTitle(alert)}</Anchor>
+        <Group gap="xs" wrap="nowrap" style={{ flexShrink: 0 }}><State state={alertState(alert)} /><Text size="xs" c="dimmed"><Ago at={alert.raised_at ?? alert.created_at} /></Text></Group>
       </Group>
       <Group justify="space-between" wrap="nowrap">
         <Text size="xs" c="dimmed">{alertMeasure(alert)}{alert.message && `; ${alert.message}`}{alert.acknowledged_by && ` · seen by ${alert.acknowledged_by}`}</Text>

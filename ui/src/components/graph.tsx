@@ -12,6 +12,8 @@ export type GraphEdge = { from: string; to: string };
 
 const WIDTH = 200;
 const HEIGHT = 44;
+const LEAST_HEIGHT = 180;
+const MOST_HEIGHT = 352;
 
 type Direction = "LR" | "TB";
 type StepNode = Node<GraphNode & { selected: boolean; direction: Direction }, "step">;
@@ -38,6 +40,12 @@ export function placed(nodes: GraphNode[], edges: GraphEdge[], direction: Direct
   return new Map(nodes.map(({ id }) => [id, { x: layout.node(id).x - WIDTH / 2, y: layout.node(id).y - HEIGHT / 2 }]));
 }
 
+/** As high as its rows need, so that a chain of steps leaves room for what is below it; in pixels. */
+export function heightOf(places: Map<string, { y: number }>): number {
+  const ys = [...places.values()].map(({ y }) => y);
+  return Math.min(MOST_HEIGHT, Math.max(LEAST_HEIGHT, Math.max(0, ...ys) - Math.min(0, ...ys) + HEIGHT + 60));
+}
+
 type GraphProps = { nodes: GraphNode[]; edges: GraphEdge[]; selected?: string | null; onSelect?: (id: string) => void };
 
 const KINDS = { step: Step };
@@ -53,14 +61,14 @@ export function Graph({ nodes, edges, selected = null, onSelect }: GraphProps) {
   }));
   const lines: Edge[] = edges.map(({ from, to }) => ({ id: `${from}>${to}`, source: from, target: to }));
   return (
-    <div className="graph">
+    <div className="graph" style={direction === "LR" ? { height: heightOf(places) } : {}}>
       <ReactFlow
         nodes={drawn} edges={lines} nodeTypes={KINDS} fitView fitViewOptions={{ maxZoom: 1, padding: 0.05 }} key={direction} minZoom={0.1}
         nodesDraggable={false} nodesConnectable={false} colorMode={colorScheme === "auto" ? "system" : colorScheme}
         onNodeClick={(_, node) => onSelect?.(node.id)} onlyRenderVisibleElements
       >
         <Background gap={20} />
-        {direction === "LR" && <Controls showInteractive={false} />}
+        {direction === "LR" && <Controls showInteractive={false} orientation="horizontal" />}
       </ReactFlow>
     </div>
   );

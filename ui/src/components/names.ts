@@ -10,10 +10,12 @@ export const serviceState = (service: Schemas["ServiceView"]) => (service.degrad
 
 type Trigger = Schemas["TriggerView"];
 
-export const triggerState = (trigger: Trigger) => (trigger.paused_at ? "paused" : trigger.problem ? "warned" : "up");
+export const triggerState = (trigger: Trigger) => (trigger.paused_at ? "paused" : trigger.problem ? "warned" : "ready");
+
+const SETTING_WORDS: Record<string, string> = { alert_kind: "of the kind", alert: "named", service: "about", cron: "at", zone: "in", every_seconds: "every", poll_seconds: "looked at every" };
 
 /** What a trigger listens to, in a few words. */
 export function whenOf(trigger: Trigger): string {
   const told = Object.entries(trigger.settings).filter(([name, value]) => name !== "schema_version" && value !== null && value !== "" && !(Array.isArray(value) && value.length === 0));
-  return told.map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(", ") : String(value)}`).join(", ");
+  return told.map(([name, value]) => `${SETTING_WORDS[name] ?? name} ${Array.isArray(value) ? value.join(", ") : String(value)}${name.endsWith("_seconds") ? " s" : ""}`).join(", ");
 }

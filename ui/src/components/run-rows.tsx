@@ -39,7 +39,7 @@ export function RunRows({ runs, withFilter = true, pick }: { runs: Run[]; withFi
   const now = useNow();
   const columns: Column<Run>[] = [
     ...(pick ? [{ name: "", cell: (run: Run) => <Checkbox size="xs" aria-label={`compare ${run.name}`} checked={pick.ids.includes(run.id)} onChange={() => pick.toggle(run.id)} /> }] : []),
-    { name: "Run", cell: (run) => <Anchor component={Link} to={`/runs/${run.id}`} fz="sm">{run.name}</Anchor>, by: (run) => run.name },
+    { name: "Run", cell: (run) => <Anchor component={Link} to={`/runs/${run.id}`} fz="sm" className="name-of-run" title={run.name}>{run.name}</Anchor>, by: (run) => run.name },
     { name: "State", cell: (run) => <State state={run.state} />, by: (run) => run.state },
     { name: "Experiment", cell: (run) => run.experiment, by: (run) => run.experiment },
     { name: "Parameters", cell: (run) => <Text size="xs" c="dimmed" truncate maw={260} title={brief(chosen(run.parameters))}>{brief(chosen(run.parameters))}</Text> },

@@ -3,6 +3,13 @@ import type { Schemas } from "../api/client";
 
 export type Window = Schemas["WindowView"];
 
+/** What was found of which feature, in words. */
+export function findingName(found: Schemas["FindingView"]): string {
+  if (found.name === "prediction-drift") return "drift of the prediction";
+  const words = found.name.replaceAll("-", " ").replaceAll("_", " ");
+  return found.feature ? `${words} of ${found.feature}` : words;
+}
+
 /** Oldest first, as time goes. */
 export const inTime = (windows: Window[]) => [...windows].sort((one, other) => one.start.localeCompare(other.start));
 

@@ -18,7 +18,8 @@ export function seconds(value: number | null | undefined): string {
   if (value == null) return "–";
   if (value < 1) return `${Math.round(value * 1000)} ms`;
   if (value < 100) return `${value.toFixed(1)} s`;
-  return value < 6000 ? `${Math.floor(value / 60)} min ${Math.round(value % 60)} s` : `${(value / 3600).toFixed(1)} h`;
+  const left = Math.round(value % 60);
+  return value < 6000 ? `${Math.floor(value / 60)} min${left === 0 ? "" : ` ${left} s`}` : `${(value / 3600).toFixed(1)} h`;
 }
 
 export function between(from: string | null, to: string | null, now: number): string {

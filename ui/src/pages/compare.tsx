@@ -74,8 +74,10 @@ function Line({ name, values }: { name: string; values: string[] }) {
 
 function Lines({ found, metrics, parameters }: { found: Compared[]; metrics: string[]; parameters: string[] }) {
   const option = useMemo(() => {
-    const axes = [...parameters.map((name) => [name, true] as const), ...metrics.map((name) => [name, false] as const)];
+    const all = [...parameters.map((name) => [name, true] as const), ...metrics.map((name) => [name, false] as const)];
     const valueOf = (one: Compared, name: string, isParameter: boolean) => (isParameter ? one.run.parameters[name] : one.metrics[name]);
+    // what is the same in all of them says nothing here
+    const axes = all.filter(([name, isParameter]) => new Set(found.map((one) => text(valueOf(one, name, isParameter)))).size > 1);
     return {
       tooltip: { show: false },
       parallelAxis: axes.map(([name, isParameter], dim) => {
@@ -91,5 +93,5 @@ function Lines({ found, metrics, parameters }: { found: Compared[]; metrics: str
       }],
     };
   }, [found, metrics, parameters]);
-  return <Part title="Parallel coordinates"><Chart option={option} label={`${found.length} runs: ${brief({ parameters: parameters.join(" "), metrics: metrics.join(" ") })}`} height={260} /></Part>;
+  return <Part title="Parallel coordinates"><div className="wide" tabIndex={0}><div style={{ minWidth: option.parallelAxis.length * 90 }}><Chart option={option} label={`${found.length} runs: ${brief({ parameters: parameters.join(" "), metrics: metrics.join(" ") })}`} height={260} /></div></div></Part>;
 }

@@ -60,9 +60,9 @@ type NeedProps = { to: string; what: string; state: string; note?: string; at: s
 function Need({ to, what, state, note = "", at }: NeedProps) {
   return (
     <div>
-      <Group justify="space-between" wrap="nowrap">
-        <Anchor component={Link} to={to} fz="sm" truncate>{what}</Anchor>
-        <Group gap="xs" wrap="nowrap"><State state={state} /><Text size="xs" c="dimmed"><Ago at={at} /></Text></Group>
+      <Group justify="space-between" wrap="nowrap" align="start">
+        <Anchor component={Link} to={to} fz="sm" style={{ overflowWrap: "anywhere" }}>{what}</Anchor>
+        <Group gap="xs" wrap="nowrap" style={{ flexShrink: 0 }}><State state={state} /><Text size="xs" c="dimmed"><Ago at={at} /></Text></Group>
       </Group>
       {note && <Text size="xs" c="dimmed" truncate title={note}>{note}</Text>}
     </div>

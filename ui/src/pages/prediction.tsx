@@ -13,7 +13,7 @@ import { Ago } from "../components/when";
 type Lineage = {
   service: string;
   revision: string;
-  review: { id: string; environment: string; state: string; problem: string | null; approvals: { approver: string; at: string }[] } | null;
+  review: { id: string; environment: string; state: string; problem: string | null; approvals: { approver: string; at: string }[]; approvers: string[]; automatic_in_words: string | null; closed_at: string | null } | null;
   model_version: { id: string; label: string; package_digest: string; author: string; created_at: string };
   run: { id: string; author: string; parameters: Record<string, unknown>; pipeline: string; source: string | null; started_at: string | null };
   metrics: Record<string, number>;
@@ -89,6 +89,9 @@ function Approver({ lineage }: { lineage: Lineage }) {
       <Facts
         of={[
           ...review.approvals.map((one): [string, ReactNode] => ["approved by", <><strong>{one.approver}</strong>, <Ago at={one.at} /></>]),
+          ...(review.approvals.length === 0 && review.approvers.length > 0
+            ? [["approved by", <><strong>{review.approvers.join(", ")}</strong>, who approved the code that made it; this version passed by itself, <Ago at={review.closed_at} /></>] as [string, ReactNode]]
+            : []),
           ["review", <Anchor component={Link} to={`/reviews/${review.id}`} fz="sm">{review.state} for {review.environment}</Anchor>],
           ["package", <span className="mono">{lineage.model_version.package_digest}</span>],
         ]}

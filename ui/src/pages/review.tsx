@@ -195,7 +195,7 @@ function Changes({ review }: { review: Review }) {
     <Part title="What changed against what is live">
       <Asked of={difference}>
         {(found) => (
-          <Table>
+          <div className="wide" tabIndex={0}><Table>
             <Table.Thead><Table.Tr><Table.Th /><Table.Th>live</Table.Th><Table.Th>{review.model_version}</Table.Th></Table.Tr></Table.Thead>
             <Table.Tbody>
               {rowsOf(found as Schemas["DifferenceView"]).map(([name, before, after]) => (
@@ -206,14 +206,14 @@ function Changes({ review }: { review: Review }) {
                 </Table.Tr>
               ))}
             </Table.Tbody>
-          </Table>
+          </Table></div>
         )}
       </Asked>
     </Part>
   );
 }
 
-const shown = (value: unknown) => (typeof value === "string" ? value.slice(0, 24) : typeof value === "object" && value !== null ? JSON.stringify(value) : number(value));
+const shown = (value: unknown) => (typeof value === "string" ? value.replace(/^(sha256|md5):/, "").slice(0, 12) : typeof value === "object" && value !== null ? JSON.stringify(value) : number(value));
 
 export function rowsOf(found: Schemas["DifferenceView"]): [string, string, string][] {
   const pairs: [string, readonly unknown[]][] = [

@@ -99,10 +99,13 @@ function RunParts({ run }: { run: Run }) {
       </Part>
       <Part title="Metrics"><Metrics run={run} /></Part>
       <Part title="Parameters"><Values of={run.parameters} /></Part>
-      <Part title="Outputs"><Values of={run.outputs} /></Part>
+      <Part title="Outputs"><Values of={withoutEmpty(run.outputs)} /></Part>
     </SimpleGrid>
   );
 }
+
+const withoutEmpty = (values: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => !(typeof value === "object" && value !== null && Object.keys(value).length === 0)));
 
 function Actions({ run }: { run: Run }) {
   const queries = useQueryClient();

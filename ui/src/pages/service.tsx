@@ -36,6 +36,7 @@ function Shown({ service }: { service: Service }) {
       title={service.name} crumbs={[["Services", "/services"]]} beside={<><State state={serviceState(service)} /><Text size="sm" c="dimmed">{service.message || service.reason}</Text></>}
       actions={<><Button component={Link} to={`/monitoring/${service.name}`} variant="default">Monitoring</Button><Button component="a" href={`/api/v1/services/${service.name}/page`} variant="default">Try it</Button><RollBack service={service} /></>}
     >
+      <Part title="Traffic"><Traffic service={service.name} /></Part>
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         <Part title="Service">
           <Facts
@@ -47,7 +48,6 @@ function Shown({ service }: { service: Service }) {
         </Part>
         <Part title="Latest predictions"><Predictions service={service} /></Part>
       </SimpleGrid>
-      <Part title="Traffic"><Traffic service={service.name} /></Part>
       <Part title="Revisions">
         <Rows columns={REVISIONS} rows={service.revisions ?? []} keyOf={(one) => one.id} empty={<Empty>Nothing was deployed yet.</Empty>} />
       </Part>

@@ -1,15 +1,17 @@
 /** One trigger: what it would start, when it fires next, and what its firings became. */
 import { Anchor, Button, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { Link, useParams } from "react-router";
 
 import { type Schemas, api, told } from "../api/client";
 import { useFirings } from "../api/queries";
+import { number } from "../components/number";
 import { triggerState, whenOf } from "../components/names";
 import { Asked, Empty, Facts, Page, Part, Problem, Values } from "../components/page";
 import { type Column, Rows } from "../components/rows";
 import { State } from "../components/state";
-import { Ago } from "../components/when";
+import { Ago, seconds } from "../components/when";
 
 type Firing = Schemas["FiringView"];
 type Verb = "fire" | "pause" | "resume";
@@ -24,7 +26,17 @@ const COLUMNS: Column<Firing>[] = [
   { name: "Reason", cell: (one) => <Text size="xs" c="dimmed">{[one.reason, one.remedy && `→ ${one.remedy}`].filter(Boolean).join(" ") || "–"}</Text> },
 ];
 
-const causeOf = (firing: Firing) =>
+const TOGETHER: Record<string, string> = { forbid: "another firing is skipped", allow: "another firing goes on beside it", replace: "its run is stopped for the new one" };
+const CATCH_UP: Record<string, string> = { last: "the last time is made up for", all: "all of it is made up for", none: "stays missed" };
+
+/** Why it fired; what a person needs of an alert is what was found and how far off it was. */
+export function causeOf(firing: Firing): string {
+  const { alert, service, feature, value, threshold } = firing.cause as Record<string, unknown>;
+  if (typeof alert === "string") return `${alert}${feature ? ` of ${String(feature)}` : ""}${service ? ` at ${String(service)}` : ""}${typeof value === "number" ? `: ${number(value, 3)}, the limit is ${number(threshold, 3)}` : ""}`;
+  return plainCause(firing);
+}
+
+const plainCause = (firing: Firing) =>
   Object.entries(firing.cause).filter(([name, value]) => !["schema_version", "event", "subject"].includes(name) && value !== "" && value !== null).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`).join(", ") || firing.created_by;
 
 export default function TriggerPage() {
@@ -44,9 +56,9 @@ export default function TriggerPage() {
             {(one) => (
               <Facts
                 of={[
-                  ["fires on", `${one.kind} ${whenOf(one)}`], ["project", one.project], ["environment", one.environment || null], ["then", one.then],
-                  ["together", one.concurrency], ["after a pause", `catches up ${one.catch_up}`], ["cool-down", one.cooldown_seconds ? `${one.cooldown_seconds} s` : null],
-                  ["problem", one.problem], ["paused by", one.paused_by],
+                  ["fires on", `${one.kind} ${whenOf(one)}`], ["project", one.project], ["environment", one.environment || null], ["afterwards", one.then === "review" ? "a review of the new version" : one.then],
+                  ["while one runs", TOGETHER[one.concurrency] ?? one.concurrency], ["what was missed", CATCH_UP[one.catch_up] ?? one.catch_up], ["cool-down", one.cooldown_seconds ? seconds(one.cooldown_seconds) : null],
+                  ...(one.problem ? [["problem", one.problem] as [string, ReactNode]] : []), ...(one.paused_by ? [["paused by", one.paused_by] as [string, ReactNode]] : []),
                 ]}
               />
             )}

@@ -11,7 +11,7 @@ import { Chart } from "../components/chart";
 import { number, percent } from "../components/number";
 import { Asked, Empty, Page, Part } from "../components/page";
 import { type Column, Rows, useAddress } from "../components/rows";
-import { type Window, binsOf, columnOf, featuresOf, inTime, shares } from "../components/watched";
+import { type Window, binsOf, findingName, columnOf, featuresOf, inTime, shares } from "../components/watched";
 import { Ago, seconds } from "../components/when";
 
 const MOST_LINES = 6;
@@ -69,7 +69,7 @@ function Shown({ told }: { told: Schemas["MonitoringView"] }) {
       {found.length > 0 && (
         <Alert color="orange" title="Found in the newest window" role="alert">
           {found.map((one) => (
-            <Text key={`${one.name} ${one.feature}`} size="sm">{one.kind}{one.feature ? ` of ${one.feature}` : ""}: {number(one.value, 3)}, the rule says {number(one.threshold, 3)}</Text>
+            <Text key={`${one.name} ${one.feature}`} size="sm">{findingName(one)}: {number(one.value, 3)}, the limit is {number(one.threshold, 3)}</Text>
           ))}
         </Alert>
       )}
@@ -79,7 +79,7 @@ function Shown({ told }: { told: Schemas["MonitoringView"] }) {
           data={revisions.map((one) => ({ value: one, label: `revision ${one}` }))}
         />
       )}
-      {newest?.note && <Text size="sm" c="dimmed">{newest.note}</Text>}
+      {newest?.note && <Text size="sm" c="dimmed">The newest window, {clock(newest.start)}: {newest.note}.</Text>}
       {windows.length === 0 ? (
         <Empty command={`tidemill predict ${told.service} -i …`}>No window yet: predictions are looked at in windows.</Empty>
       ) : (
@@ -114,7 +114,7 @@ function Drift({ windows, threshold }: { windows: Window[]; threshold: number })
       xAxis: { type: "category", data: times(windows) }, yAxis: { type: "value" },
       series: names.map((name, index) => ({
         name, type: "line", connectNulls: true, data: windows.map((window) => columnOf(window, name)?.effect ?? null),
-        ...(index === 0 ? { markLine: { silent: true, symbol: "none", data: [{ yAxis: threshold }], label: { formatter: "alert" } } } : {}),
+        ...(index === 0 ? { markLine: { silent: true, symbol: "none", data: [{ yAxis: threshold }], label: { formatter: "limit", position: "insideEndTop" } } } : {}),
       })),
     };
   }, [windows, threshold]);
@@ -247,7 +247,7 @@ function Windows({ windows }: { windows: Window[] }) {
               <Table.Tr key={one.id}>
                 <Table.Td data-number>{clock(one.start)} <Text span size="xs" c="dimmed">{seconds((Date.parse(one.end) - Date.parse(one.start)) / 1000)}</Text></Table.Td>
                 <Table.Td>{one.revision}</Table.Td><Table.Td ta="right">{one.rows}</Table.Td>
-                <Table.Td>{one.findings.filter((found) => found.breached).map((found) => `${found.kind} ${found.feature} ${number(found.value, 3)}`).join(", ") || one.note || "–"}</Table.Td>
+                <Table.Td className="found">{one.findings.filter((found) => found.breached).map((found) => `${findingName(found)} ${number(found.value, 3)}`).join(", ") || <span className="muted">{one.note || "nothing"}</span>}</Table.Td>
                 <Table.Td ta="right">{one.truths}</Table.Td>
               </Table.Tr>
             ))}
