@@ -173,6 +173,15 @@ def platform(tmp_path: Path, migrated_database: Path) -> Iterator[Platform]:
     made.site.database.close()
 
 
+@pytest.fixture(scope="module")
+def shared_platform(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Iterator[Platform]:
+    """A platform for those tests of a file that leave it as it was: their app is made once."""
+    made = Platform(home=tmp_path_factory.mktemp("shared") / "home")
+    shutil.copyfile(migrated_database, made.home.database)
+    yield made
+    made.site.database.close()
+
+
 @pytest.fixture
 def site(tmp_path: Path, migrated_database: Path) -> Iterator[Site]:
     """A site on SQLite with the machine's clock."""

@@ -12,14 +12,13 @@ import platformdirs
 
 from tidemill.base.ballast import Ballast
 from tidemill.base.clock import SystemClock
-from tidemill.base.database import Database, sqlite_url
 from tidemill.base.home import Home, open_home
 from tidemill.base.ids import Uuid7Ids
 from tidemill.base.settings import Settings, load_settings
-from tidemill.base.site import Site
 
 if TYPE_CHECKING:
     from tidemill.access import Actor
+    from tidemill.base.site import Site
     from tidemill.data import WarmDvc
     from tidemill.engine import Worker
     from tidemill.figures import HealthLimits
@@ -53,7 +52,9 @@ class Platform:
     @cached_property
     def site(self) -> Site:
         """The site, its database brought up to date."""
+        from tidemill.base.database import Database, sqlite_url  # SQLAlchemy: a command that asks a live site has none
         from tidemill.base.migrate import migrate
+        from tidemill.base.site import Site
 
         clock = SystemClock()
         url = self.settings.text("database_url") or sqlite_url(self.home.database)

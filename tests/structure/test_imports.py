@@ -83,3 +83,9 @@ def test_compiling_a_notebook_loads_neither_fastapi_nor_sqlalchemy() -> None:
     heavy = ("fastapi", "sqlalchemy", "pandas", "optuna")
     code = f"import sys, tidemill.notebooks; print([m for m in {heavy!r} if m in sys.modules])"
     assert _python(code) == "[]"
+
+
+def test_the_command_line_loads_no_database_and_no_http_before_a_command_asks_for_them() -> None:
+    heavy = ("fastapi", "httpx", "numpy", "pydantic", "sqlalchemy", "tidemill.project")
+    code = f"import sys; from tidemill.cli.app import build; build(); print([m for m in {heavy!r} if m in sys.modules])"
+    assert _python(code) == "[]"

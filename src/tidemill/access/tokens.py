@@ -95,7 +95,7 @@ def revoke_token(site: Site, actor: Actor, token_id: str) -> None:
 
 def local_token(site: Site) -> str:
     """The secret of the person who owns the home, made at the first use and kept in `keys/local-token` (0600)."""
-    path = site.home.keys / "local-token"
+    path = site.home.local_token
     try:
         return path.read_text().strip()
     except FileNotFoundError:

@@ -54,6 +54,11 @@ class Home:
         return self.path / "keys"
 
     @property
+    def local_token(self) -> Path:
+        """The secret of the person who owns the home, 0600."""
+        return self.keys / "local-token"
+
+    @property
     def telemetry(self) -> Path:
         """The prediction log and other files that may lose their last second."""
         return self.path / "telemetry"

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from tidemill.base.backup import create_backup, restore_backup
 from tidemill.base.errors import Conflict
 from tidemill.cli.connection import live_site
 from tidemill.cli.context import JsonOption, context_of
@@ -33,6 +32,8 @@ def create(
 
     Example: tidemill backup create /mnt/backups/monday.tar.gz
     """
+    from tidemill.base.backup import create_backup
+
     site = context_of(command).platform.site
     chosen = target or Path(f"tidemill-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
     made = create_backup(site, chosen.resolve())
@@ -50,6 +51,8 @@ def restore(
 
     Example: tidemill --home /srv/tidemill backup restore monday.tar.gz
     """
+    from tidemill.base.backup import restore_backup
+
     platform: Platform = context_of(command).platform
     target = platform.home_path
     if target.exists() and live_site(platform) is not None:

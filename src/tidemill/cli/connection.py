@@ -8,9 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from tidemill.base.errors import (
     InvalidInput,
@@ -21,8 +19,10 @@ from tidemill.base.errors import (
 )
 from tidemill.base.process import is_alive
 from tidemill.base.settings import Source
-from tidemill.cli.asking import ask_until_answered
 from tidemill.platform import Platform
+
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT_SECONDS = 300.0
 
@@ -93,6 +93,8 @@ class Connection:
         return response.json() if response.content else None
 
     def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        import httpx  # 50 ms, for commands that ask something
+
         secret = self.secret
         headers = {**({"Authorization": f"Bearer {secret}"} if secret else {}), **arguments.pop("headers", {})}
         target = f"/api/v1{path}"
@@ -118,8 +120,6 @@ class Connection:
     @cached_property
     def secret(self) -> str:
         """The token for this site, empty when none is meant for it: a token goes to no other address than its own."""
-        from tidemill.access import local_token
-
         settings = {each.setting.name: each for each in self._platform.settings.explain()}
         token, layers = str(settings["token"].value), list(Source)
         if not token.isascii():
@@ -127,13 +127,25 @@ class Connection:
                 "this is no token", place="setting token", remedy="copy it again, or make another one"
             )
         if not self._url:
-            return token or local_token(self._platform.site)
+            return token or self._local_token()
         if token and layers.index(settings["token"].source) <= layers.index(settings["url"].source):
             return token
         told = live_site(self._platform)
-        return local_token(self._platform.site) if told is not None and told["url"] == self._url else ""
+        return self._local_token() if told is not None and told["url"] == self._url else ""
+
+    def _local_token(self) -> str:
+        try:
+            return self._platform.home.local_token.read_text().strip()
+        except FileNotFoundError:  # it is made now, which wants the database
+            from tidemill.access import local_token
+
+            return local_token(self._platform.site)
 
     def _ask_live(self, method: str, target: str, **arguments: Any) -> httpx.Response:
+        import httpx
+
+        from tidemill.cli.asking import ask_until_answered
+
         transport = None
         base = self._url
         if self._live is not None:
@@ -145,6 +157,8 @@ class Connection:
             )
 
     async def _ask_embedded(self, method: str, target: str, **arguments: Any) -> httpx.Response:
+        import httpx
+
         if "content" in arguments:
             arguments["content"] = _in_turn(arguments["content"])
         transport = httpx.ASGITransport(app=self._app)

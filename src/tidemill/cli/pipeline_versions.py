@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidemill.base.errors import NotFound
 from tidemill.cli.context import Context
 from tidemill.cli.output import say
 from tidemill.cli.runs_commands import find_run
-from tidemill.project import Project
+
+if TYPE_CHECKING:
+    from tidemill.project import Project
 
 
 def pipeline_run(context: Context, project: Project, named: str | None) -> str:

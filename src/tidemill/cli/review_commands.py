@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +14,9 @@ from tidemill.cli.context import Context, JsonOption, context_of
 from tidemill.cli.output import ago, note, print_fields, print_json, print_table, say
 from tidemill.cli.pipeline_versions import pipeline_line, pipeline_run, print_difference
 from tidemill.cli.runs_commands import find_run
-from tidemill.project import Project, find_project, load_project
-from tidemill.project.requests import policy_json
+
+if TYPE_CHECKING:
+    from tidemill.project import Project
 
 SHORT_DIGITS = 12
 ReviewArgument = Annotated[str, typer.Argument(metavar="REVIEW", help="The id of a review, or its last characters.")]
@@ -57,6 +58,8 @@ def open_one(
     if project.service is None or (project.model is None and not pipeline):
         raise InvalidInput("a review needs the tables [model] and [service]", place=str(project.path))
     where = environment or project.service.environment
+    from tidemill.project.requests import policy_json
+
     body = {"environment": where, "service": project.service.name, "policy": policy_json(project, where)}
     if pipeline:
         body["run_id"] = pipeline_run(context, project, run)
@@ -200,6 +203,8 @@ def evidence(
 
 def current_project() -> Project:
     """The project of this folder; `NotFound` when there is none."""
+    from tidemill.project import find_project, load_project
+
     found = find_project(Path.cwd())
     if found is None:
         raise NotFound("there is no tidemill.toml here or above", place=str(Path.cwd()), remedy="tidemill init")

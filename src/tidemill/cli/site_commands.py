@@ -13,7 +13,6 @@ import typer
 from tidemill.base.errors import InvalidInput, Unavailable
 from tidemill.base.settings import SECRETS, Explained
 from tidemill.cli.context import JsonOption, context_of
-from tidemill.cli.doctor import examine
 from tidemill.cli.output import print_json, print_table, say, wrapped
 from tidemill.platform import Platform
 
@@ -103,6 +102,8 @@ def doctor(command: typer.Context, as_json: JsonOption = False) -> None:
 
     Exit status 0 when all is well, 1 else. Example: tidemill doctor
     """
+    from tidemill.cli.doctor import examine
+
     findings = list(examine(context_of(command).platform))
     if as_json:
         print_json([{"what": f.what, "good": f.is_good, "detail": f.detail, "remedy": f.remedy} for f in findings])

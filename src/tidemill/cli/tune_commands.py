@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,9 @@ from tidemill.cli.interrupt import on_interrupt
 from tidemill.cli.output import note, print_json, print_table, say
 from tidemill.cli.run_commands import FileArgument, prepare_submission
 from tidemill.cli.run_outcome import INTERRUPTED
-from tidemill.project.model import TuningPlan
+
+if TYPE_CHECKING:
+    from tidemill.project.model import TuningPlan
 
 POLL_SECONDS = 0.2
 LOOK_SECONDS = 0.02

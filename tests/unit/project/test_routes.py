@@ -24,6 +24,16 @@ PATH = "/api/v1/projects/fuel"
 @pytest.fixture
 def client(platform: Platform) -> TestClient:
     """The owner's client."""
+    return client_of(platform)
+
+
+@pytest.fixture(scope="module")
+def refused(shared_platform: Platform) -> TestClient:
+    """The same for all who get nothing done with it."""
+    return client_of(shared_platform)
+
+
+def client_of(platform: Platform) -> TestClient:
     headers = {"Authorization": f"Bearer {local_token(platform.site)}"}
     return TestClient(create_app(platform), base_url="http://localhost", headers=headers)
 
@@ -113,15 +123,15 @@ def test_an_apply_that_is_sent_again_with_its_key_is_done_once(client: TestClien
     ],
 )
 def test_bad_input_is_a_4xx_with_its_place(
-    client: TestClient, method: str, path: str, sent: Any, status: int, place: str | None
+    refused: TestClient, method: str, path: str, sent: Any, status: int, place: str | None
 ) -> None:
-    reply = client.request(method, path, json=sent)
+    reply = refused.request(method, path, json=sent)
     assert (reply.status_code, reply.json()["place"]) == (status, place), reply.text
     assert reply.json()["message"]
 
 
-def test_if_match_is_a_number(client: TestClient) -> None:
-    reply = client.put(PATH, json=body(), headers={"If-Match": "newest"})
+def test_if_match_is_a_number(refused: TestClient) -> None:
+    reply = refused.put(PATH, json=body(), headers={"If-Match": "newest"})
     assert (reply.status_code, reply.json()["place"]) == (400, "header If-Match")
 
 

@@ -25,6 +25,18 @@ def client(platform: Platform) -> TestClient:
     return TestClient(create_app(platform), base_url="http://localhost", raise_server_exceptions=False)
 
 
+@pytest.fixture(scope="module")
+def asker(shared_platform: Platform) -> TestClient:
+    """Who is refused, or only looks: at one site with all such tests."""
+    return TestClient(create_app(shared_platform), base_url="http://localhost", raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def its_owner(shared_platform: Platform) -> dict[str, str]:
+    """The header of the owner of the home that is looked at."""
+    return {"Authorization": f"Bearer {local_token(shared_platform.site)}"}
+
+
 @pytest.fixture
 def owner(platform: Platform) -> dict[str, str]:
     """The header of the home's owner."""
@@ -57,23 +69,23 @@ def test_every_route_asks_for_a_permission_but_the_open_list(platform: Platform)
         assert _guards(route.dependant), f"{path} has no guard"
 
 
-def test_without_a_token_every_described_route_answers_401(client: TestClient, owner: dict[str, str]) -> None:
-    description = client.get("/api/v1/openapi.json", headers=owner).json()
+def test_without_a_token_every_described_route_answers_401(asker: TestClient, its_owner: dict[str, str]) -> None:
+    description = asker.get("/api/v1/openapi.json", headers=its_owner).json()
     asked = 0
     for path, methods in description["paths"].items():
         for method in methods:
             if path in OPEN_PATHS:
                 continue
             target = path.replace("{", "").replace("}", "")
-            response = client.request(method, target, json={})
+            response = asker.request(method, target, json={})
             assert response.status_code == 401, (method, path, response.text)
             asked += 1
     assert asked > 3
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic abc", "Bearer wrong"])
-def test_a_wrong_token_is_refused_with_a_remedy(client: TestClient, header: str) -> None:
-    response = client.get("/api/v1/whoami", headers={"Authorization": header})
+def test_a_wrong_token_is_refused_with_a_remedy(asker: TestClient, header: str) -> None:
+    response = asker.get("/api/v1/whoami", headers={"Authorization": header})
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.json()["remedy"]
@@ -82,22 +94,22 @@ def test_a_wrong_token_is_refused_with_a_remedy(client: TestClient, header: str)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH", "PUT"])
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil", "", "[", "a" * 300])
 def test_a_foreign_host_is_refused_whatever_the_method(
-    client: TestClient, owner: dict[str, str], method: str, host: str
+    asker: TestClient, its_owner: dict[str, str], method: str, host: str
 ) -> None:
-    response = client.request(method, "/api/v1/tokens", headers={**owner, "Host": host})
+    response = asker.request(method, "/api/v1/tokens", headers={**its_owner, "Host": host})
     assert response.status_code == 400
     assert response.json()["place"] == "header Host"
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1", "https://evil.localhost"])
-def test_a_page_of_another_site_is_refused(client: TestClient, owner: dict[str, str], origin: str) -> None:
+def test_a_page_of_another_site_is_refused(asker: TestClient, its_owner: dict[str, str], origin: str) -> None:
     for method in ("GET", "POST", "DELETE"):
-        response = client.request(method, "/api/v1/tokens", headers={**owner, "Origin": origin}, json={})
+        response = asker.request(method, "/api/v1/tokens", headers={**its_owner, "Origin": origin}, json={})
         assert response.status_code == 403, method
 
 
-def test_our_own_page_may_send(client: TestClient, owner: dict[str, str]) -> None:
-    response = client.get("/api/v1/whoami", headers={**owner, "Origin": "http://localhost"})
+def test_our_own_page_may_send(asker: TestClient, its_owner: dict[str, str]) -> None:
+    response = asker.get("/api/v1/whoami", headers={**its_owner, "Origin": "http://localhost"})
     assert response.status_code == 200
 
 
@@ -138,27 +150,27 @@ def test_an_idempotency_key_of_another_request_is_a_conflict(client: TestClient,
 @pytest.mark.parametrize(
     "body", ["", "{", "[]", '{"person": 1}', json.dumps({"person": "x", "roles": ["king"]}), '{"person": "x"}']
 )
-def test_a_malformed_body_is_a_400_that_says_where(client: TestClient, owner: dict[str, str], body: str) -> None:
-    response = client.post("/api/v1/tokens", content=body, headers={**owner, "Content-Type": "application/json"})
+def test_a_malformed_body_is_a_400_that_says_where(asker: TestClient, its_owner: dict[str, str], body: str) -> None:
+    response = asker.post("/api/v1/tokens", content=body, headers={**its_owner, "Content-Type": "application/json"})
     assert response.status_code == 400
     assert response.json()["place"].startswith("body")
 
 
-def test_what_is_not_there_is_a_404_in_the_same_shape(client: TestClient, owner: dict[str, str]) -> None:
-    response = client.get("/api/v1/nothing", headers=owner)
+def test_what_is_not_there_is_a_404_in_the_same_shape(asker: TestClient, its_owner: dict[str, str]) -> None:
+    response = asker.get("/api/v1/nothing", headers=its_owner)
     assert response.status_code == 404
     assert set(response.json()) == {"error", "message", "place", "remedy"}
 
 
-def test_answers_carry_the_headers_that_close_the_browser(client: TestClient) -> None:
-    response = client.get("/")
+def test_answers_carry_the_headers_that_close_the_browser(asker: TestClient) -> None:
+    response = asker.get("/")
     assert response.status_code == 200
     assert "unsafe-inline" not in response.headers["content-security-policy"]
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_front_page_names_only_addresses_that_are_there(client: TestClient, owner: dict[str, str]) -> None:
-    known = set(client.get("/api/v1/openapi.json", headers=owner).json()["paths"])
+def test_the_front_page_names_only_addresses_that_are_there(asker: TestClient, its_owner: dict[str, str]) -> None:
+    known = set(asker.get("/api/v1/openapi.json", headers=its_owner).json()["paths"])
     known |= {"/api/v1", "/serving/NAMESPACE/SERVICE/v1 and /v2"}  # all routes together; the gateway's
     page = front_page()
     for address, _ in ADDRESSES:

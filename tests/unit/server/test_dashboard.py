@@ -14,10 +14,10 @@ from tidemill.server.dashboard import built
 from tidemill.server.front_page import ADDRESSES
 
 
-@pytest.fixture
-def client(platform: Platform) -> TestClient:
+@pytest.fixture(scope="module")
+def client(shared_platform: Platform) -> TestClient:
     """Somebody who is not signed in."""
-    return TestClient(create_app(platform), base_url="http://localhost", raise_server_exceptions=False)
+    return TestClient(create_app(shared_platform), base_url="http://localhost", raise_server_exceptions=False)
 
 
 @pytest.mark.parametrize("path", ["/", "/runs", "/runs/0190/any", "/services/f%3Cscript%3E", "/nowhere"])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from tidemill.access import local_token
@@ -14,15 +11,18 @@ from tidemill.platform import Platform
 from tidemill.server.app import create_app
 
 
+@pytest.fixture(scope="module")
+def app(shared_platform: Platform) -> FastAPI:
+    """The app of one site for all browsers here: each has a code of its own."""
+    return create_app(shared_platform)
+
+
 @pytest.fixture
-def browser(tmp_path: Path, migrated_database: Path) -> Iterator[tuple[TestClient, str]]:
+def browser(app: FastAPI, shared_platform: Platform) -> tuple[TestClient, str]:
     """A browser without a session, and a code of the home's owner."""
-    platform = Platform(home=tmp_path / "home")
-    shutil.copyfile(migrated_database, platform.home.database)
-    client = TestClient(create_app(platform), base_url="http://localhost", follow_redirects=False)
-    owner = {"Authorization": f"Bearer {local_token(platform.site)}"}
-    yield client, client.post("/api/v1/sign-in-codes", headers=owner).json()["code"]
-    platform.site.database.close()
+    client = TestClient(app, base_url="http://localhost", follow_redirects=False)
+    owner = {"Authorization": f"Bearer {local_token(shared_platform.site)}"}
+    return client, client.post("/api/v1/sign-in-codes", headers=owner).json()["code"]
 
 
 def test_a_link_signs_the_browser_in(browser: tuple[TestClient, str]) -> None:

@@ -29,6 +29,17 @@ PROJECT = {
 @pytest.fixture
 def client(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The owner's client on a site where the pipeline is approved and the project applied."""
+    return client_of(platform, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def refused(shared_platform: Platform) -> TestClient:
+    """The same for all who get nothing done with it."""
+    with pytest.MonkeyPatch.context() as patch:
+        return client_of(shared_platform, patch)
+
+
+def client_of(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     approved = FakeApproved(spec_digest="sha256:1", run_id="run", parameters={})
     for module in (mounts, app):
         monkeypatch.setattr(module, "approved_pipeline", lambda *_: approved)
@@ -152,11 +163,11 @@ def test_a_webhook_needs_no_token_and_its_own_key_is_no_idempotency_key(client: 
 
 
 @pytest.mark.parametrize("name", ["no", "'; DROP TABLE trigger; --", "<img src=x>", "..%2f..", "a" * 3000, "é\u202e"])
-def test_a_hostile_name_is_not_found(client: TestClient, name: str) -> None:
-    for answer in (client.get(f"/api/v1/triggers/{name}"), client.post(f"/api/v1/triggers/{name}/fire")):
+def test_a_hostile_name_is_not_found(refused: TestClient, name: str) -> None:
+    for answer in (refused.get(f"/api/v1/triggers/{name}"), refused.post(f"/api/v1/triggers/{name}/fire")):
         assert answer.status_code in (404, 405), answer.text
 
 
 @pytest.mark.parametrize("body", [{"key": ""}, {"key": "a\nb"}, {"note": "\x1b[31m"}, {"key": 3}, {"more": 1}, []])
-def test_a_body_that_cannot_be_is_refused(client: TestClient, body: Any) -> None:
-    assert client.post("/api/v1/triggers/anybody/fire", json=body).status_code == 400
+def test_a_body_that_cannot_be_is_refused(refused: TestClient, body: Any) -> None:
+    assert refused.post("/api/v1/triggers/anybody/fire", json=body).status_code == 400

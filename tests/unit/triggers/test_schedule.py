@@ -10,7 +10,10 @@ import pytest
 from tidemill.base.errors import InvalidInput
 from tidemill.triggers.schedule import CronSchedule, Due, IntervalSchedule, cron_schedule
 
-ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia")
+CHANGING = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
+STEADY = ("Asia/Kolkata", "Pacific/Apia")
+"""Their clocks are not changed within these years: one line shows what the others would."""
+
 CRONS = ("30 2 * * *", "0 0 * * *", "59 23 * * *", "15 1 * * *", "0 3 * * *")
 
 
@@ -18,8 +21,9 @@ def during(schedule: CronSchedule, start: datetime, end: datetime) -> list[Due]:
     return schedule.between(start.astimezone(UTC), end.astimezone(UTC), newest=100_000)
 
 
-@pytest.mark.parametrize("zone", ZONES)
-@pytest.mark.parametrize("line", CRONS)
+@pytest.mark.parametrize(
+    ("line", "zone"), [*((line, zone) for zone in CHANGING for line in CRONS), *((CRONS[0], zone) for zone in STEADY)]
+)
 def test_a_nightly_job_comes_once_per_local_date_for_ten_years(line: str, zone: str) -> None:
     here = ZoneInfo(zone)
     start, end = datetime(2025, 12, 31, 23, 59, 30, tzinfo=here), datetime(2035, 12, 31, 23, 59, 30, tzinfo=here)

@@ -12,21 +12,11 @@ import typer
 
 import tidemill
 from tidemill.base.errors import Conflict, NotFound
-from tidemill.cli.demo.beat import Beat, Told
-from tidemill.cli.demo.broken_canary import broken_in_a_canary
-from tidemill.cli.demo.go_live import approved_by_another, notebook_to_review
-from tidemill.cli.demo.in_mlflow import same_runs
-from tidemill.cli.demo.one_click import one_prediction
-from tidemill.cli.demo.pushed import code_and_data
-from tidemill.cli.demo.said_and_measured import feedback, health
+from tidemill.cli.demo.beat import Told
 from tidemill.cli.demo.shell import Shell
-from tidemill.cli.demo.shuffled_labels import worse_challenger
-from tidemill.cli.demo.worse_and_better import new_years
 from tidemill.cli.output import WIDTH, say
 
 EXAMPLE = "fuel"
-FIVE: tuple[Beat, ...] = (notebook_to_review, approved_by_another, new_years, broken_in_a_canary, one_prediction)
-FIVE_MORE: tuple[Beat, ...] = (worse_challenger, code_and_data, feedback, health, same_runs)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +34,8 @@ def demo(
 
     Exit status 0 when every beat did what it should. Examples: tidemill demo --once; tidemill demo --full
     """
+    from tidemill.cli.demo.beats import FIVE, FIVE_MORE  # an HTTP client, for this command only
+
     shell = prepare(folder)
     started = time.monotonic()
     say(f"the story of a model, in {shell.folder}")

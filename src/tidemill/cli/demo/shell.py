@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
-
 from tidemill.base.errors import RunFailed, Unavailable
 
 TIMEOUT_SECONDS = 300
@@ -93,6 +91,8 @@ class Shell:
 
     def get(self, path: str, **query: str | int) -> Any:
         """What the site's API answers, as the owner."""
+        import httpx
+
         url, token = self._site()
         reply = httpx.get(
             f"{url}/api/v1{path}", params=query, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_SECONDS
