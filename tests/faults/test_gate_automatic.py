@@ -8,14 +8,22 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 from tests.conftest import People
-from tests.unit.gate.candidates import open_for
+from tests.unit.gate.candidates import FAILING, open_for
 from tests.unit.gate.project_runs import ProjectRuns, project_runs_on, training_pipeline
 from tests.unit.gate.test_automatic import AUTOMATIC, approve_pipeline
 
 from tidemill.base.errors import Forbidden, TidemillError
 from tidemill.base.site import Site
 from tidemill.engine import Run
-from tidemill.gate import Review, ReviewState, approve, verify_approval, verify_live
+from tidemill.gate import (
+    Review,
+    ReviewState,
+    approve,
+    get_review,
+    run_pending_checks,
+    verify_approval,
+    verify_live,
+)
 from tidemill.gate.evidence import evidence_files
 
 OTHER = "sha256:" + "e" * 64
@@ -163,3 +171,38 @@ def test_an_approval_of_people_is_none_of_the_site(site: Site, people: People, r
         "WHERE subject='model'",
     )
     assert not is_approved(site, review)
+
+
+FORGED = {
+    "what a check found": "UPDATE review_check SET state='passed', summary='fine' WHERE state='failed'",
+    "what it found, and when": "UPDATE review_check SET state='passed', summary='fine', finished_at=created_at, "
+    "evidence='{}' WHERE state='failed'",
+    "another review's result": "UPDATE review_check SET state='passed', seal=(SELECT seal FROM review_check c JOIN "
+    "review r ON r.id=c.review_id WHERE r.subject='pipeline'), summary=(SELECT summary FROM review_check c JOIN review "
+    "r ON r.id=c.review_id WHERE r.subject='pipeline') WHERE state='failed'",
+    "another check's result": "UPDATE review_check SET state='passed', seal=(SELECT seal FROM review_check c WHERE "
+    "c.name='challenger'), summary=(SELECT summary FROM review_check c WHERE c.name='challenger'), "
+    "evidence=(SELECT evidence FROM review_check c WHERE c.name='challenger') WHERE state='failed'",
+    "which policy it was checked by": "UPDATE review_check SET state='passed', summary='smoke passed' "
+    "WHERE state='failed'; UPDATE review SET policy_digest=(SELECT policy_digest FROM review WHERE subject='pipeline')",
+}
+AGAIN = "UPDATE review SET automatic=NULL, awaits_site=1 WHERE subject='model'"
+
+
+@pytest.mark.parametrize("change", FORGED)
+def test_a_check_that_failed_is_not_made_to_have_passed(
+    site: Site, people: People, runs: ProjectRuns, change: str
+) -> None:
+    approve_pipeline(site, people, runs.run())
+    version = runs.register(runs.run(data=runs.data(b"a\n7\n")))
+    review = open_for(site, people.author, version, policy=AUTOMATIC, checks=FAILING)
+    assert review.state is ReviewState.OPEN
+    sql(site, f"{FORGED[change]}; {AGAIN}")
+    run_pending_checks(site)
+    now = get_review(site, people.viewer, review.id)
+    assert now.state is ReviewState.OPEN, "the site let it pass"
+    assert now.automatic is not None
+    assert "is not what the site found" in "; ".join(now.automatic.reasons)
+    with pytest.raises(Forbidden, match="is not what the site found"):
+        approve(site, people.approver, review.id, review.package_digest)
+    assert verify_live(site, review.namespace_id, environment="production", service="fuel") is None

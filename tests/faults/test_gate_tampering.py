@@ -213,7 +213,7 @@ def test_evidence_changed_between_two_approvals_stops_the_second(site: Site, peo
     review = open_for(site, people.author, version, approvals=2)
     approve(site, people.approver, review.id, version.package_digest)
     sql(site, "UPDATE review_check SET summary='all fine'")
-    with pytest.raises(Forbidden, match="not what stands here now"):
+    with pytest.raises(Forbidden, match="is not what the site found"):
         approve(site, person(people.owner, "bob", Role.APPROVER), review.id, version.package_digest)
     assert live(site, version) is None
 

@@ -12,6 +12,7 @@ from tidemill.base.signing import SigningKey, sign, signing_key
 from tidemill.base.site import Site
 from tidemill.gate import store
 from tidemill.gate.bound import binding_policy
+from tidemill.gate.check_seal import prove_checks
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import get_review, review_in
 from tidemill.gate.model import Approval, CheckState, Happening, Review, ReviewState
@@ -44,6 +45,7 @@ def approve(site: Site, actor: Actor, review_id: str, package_digest: str) -> Re
             version = reviewed_version(connection, review)
             _check_allowed(actor, review, version, package_digest)
             _check_policy_stands(connection, review)
+            prove_checks(key.public, review)
             _keep(connection, site, key, actor, review, version)
             decide_if_passed(connection, site, key, actor, review_id)
     except (Forbidden, Conflict) as problem:

@@ -14,6 +14,7 @@ from tidemill.base.site import Site
 from tidemill.gate import rows, store
 from tidemill.gate.approved_pipeline import approved_pipeline
 from tidemill.gate.bound import binding_policy
+from tidemill.gate.check_seal import prove_checks
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import review_in
 from tidemill.gate.model import ApprovedPipeline, Automatic, CheckState, Review, ReviewState, Subject
@@ -122,6 +123,7 @@ def _taken_back(connection: Connection, review: Review, known: ApprovedPipeline)
 
 def _claims(site: Site, review: Review, version: ModelVersion) -> list[str]:
     """What a version claims and its run does not prove; raises where a record was changed."""
+    prove_checks(public_key(site.home), review)
     prove_version(public_key(site.home), version)
     outputs = RunOutputs(site, version.namespace_id, version.run_id)
     wanted = review.pipeline

@@ -202,13 +202,17 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewCheck:
-    """A check of a review with its result; `summary` and `evidence` are empty while it is pending."""
+    """A check of a review with its result; `summary` and `evidence` are empty while it is pending.
+
+    `seal` is the site's, over the result.
+    """
 
     name: str
     state: CheckState
     summary: str
     evidence: dict[str, Any]
     finished_at: datetime | None
+    seal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,6 +142,7 @@ def _check(row: RowMapping) -> ReviewCheck:
         summary=row["summary"],
         evidence=row["evidence"],
         finished_at=row["finished_at"],
+        seal=row["seal"],
     )
 
 

@@ -14,10 +14,11 @@ from tidemill.base.site import Site
 from tidemill.gate import rows, store
 from tidemill.gate.automatic import settle_automatically
 from tidemill.gate.check_pipeline import check_pipeline
+from tidemill.gate.check_seal import seal_check
 from tidemill.gate.checks import Champion, Check, CheckContext, find_checks
 from tidemill.gate.decide import decide_if_passed
 from tidemill.gate.find import review_in
-from tidemill.gate.model import CheckResult, CheckState, Review, ReviewState
+from tidemill.gate.model import CheckResult, CheckState, Review, ReviewCheck, ReviewState
 from tidemill.gate.verify import verify_live
 from tidemill.gate.waiting import say_that_it_waits
 from tidemill.registry import RunOutputs, version_in
@@ -115,8 +116,16 @@ def _sentence(problem: TidemillError) -> str:
 
 
 def _keep(site: Site, review: Review, name: str, result: CheckResult) -> None:
+    found = ReviewCheck(
+        name=name,
+        state=result.state,
+        summary=result.summary,
+        evidence=result.evidence,
+        finished_at=site.clock.now(),
+        seal=None if result.state is CheckState.PENDING else seal_check(signing_key(site.home), review, name, result),
+    )
     with site.database.write() as connection:
-        kept = store.finish_check(connection, review.namespace_id, review.id, name, result, site.clock.now())
+        kept = store.finish_check(connection, review, found)
         if kept and result.state is not CheckState.PENDING:
             append_event(
                 connection,

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from tidemill.base.database import UtcTime
-from tidemill.gate.model import Approval, Automatic, CheckResult, CheckState, Closing, Review, ReviewState, Subject
+from tidemill.gate.model import Approval, Automatic, CheckState, Closing, Review, ReviewCheck, ReviewState, Subject
 
 metadata = MetaData()
 
@@ -65,6 +65,7 @@ check_rows = Table(
     Column("summary", Text, nullable=False),
     Column("evidence", JSON, nullable=False),
     Column("finished_at", UtcTime),
+    Column("seal", Text),
     Column("created_by", String(128), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("generation", Integer, nullable=False),
@@ -166,23 +167,22 @@ def insert_review(connection: Connection, review: Review) -> None:
         )
 
 
-def finish_check(
-    connection: Connection, namespace_id: str, review_id: str, name: str, result: CheckResult, now: datetime
-) -> bool:
+def finish_check(connection: Connection, review: Review, found: ReviewCheck) -> bool:
     """Record a result; False when the check was finished already."""
     changed = connection.execute(
         update(check_rows)
         .where(
-            check_rows.c.namespace_id == namespace_id,
-            check_rows.c.review_id == review_id,
-            check_rows.c.name == name,
+            check_rows.c.namespace_id == review.namespace_id,
+            check_rows.c.review_id == review.id,
+            check_rows.c.name == found.name,
             check_rows.c.state == CheckState.PENDING.value,
         )
         .values(
-            state=result.state.value,
-            summary=result.summary,
-            evidence=result.evidence,
-            finished_at=now,
+            state=found.state.value,
+            summary=found.summary,
+            evidence=found.evidence,
+            finished_at=found.finished_at,
+            seal=found.seal,
             generation=check_rows.c.generation + 1,
         )
     )

@@ -13,6 +13,7 @@ from tidemill.base.signing import PublicKey, is_key_made, public_key, verified_s
 from tidemill.base.site import Site
 from tidemill.gate import rows
 from tidemill.gate.audit import signed_generation
+from tidemill.gate.check_seal import prove_checks
 from tidemill.gate.checks import required_checks
 from tidemill.gate.model import Approval, ApprovedPipeline, ApprovedVersion, CheckState, Review, ReviewState, Subject
 from tidemill.gate.people import is_author, person_key
@@ -137,6 +138,7 @@ def prove_review(key: PublicKey, review: Review, version: ModelVersion | None) -
             raise Forbidden(f"the check {check.name} is {check.state}", place=place)
     for approval in review.approvals:
         _prove_approval(key, review, version, approval)
+    prove_checks(key, review)
     approvers = [approval.approver for approval in review.approvals]
     is_automatic = review.automatic is not None and review.automatic.passed and review.policy.automatic
     if not is_automatic and len({person_key(person) for person in approvers}) < review.policy.approvals:
@@ -147,7 +149,7 @@ def prove_review(key: PublicKey, review: Review, version: ModelVersion | None) -
 def prove_rows(
     connection: Connection, key: PublicKey, review: Review, version: ModelVersion | None, decision: object
 ) -> None:
-    """Prove what the rows of a review say, in whatever state it is: its approvals and its decision are those signed.
+    """Prove what the rows of a review say, in whatever state it is: its approvals, its decision, what its checks found.
 
     Raises `Forbidden` that says what does not hold.
     """
@@ -159,6 +161,7 @@ def prove_rows(
     _prove_subject(review, version)
     for approval in review.approvals:
         _prove_approval(key, review, version, approval)
+    prove_checks(key, review)
 
 
 def _prove_subject(review: Review, version: ModelVersion | None) -> None:

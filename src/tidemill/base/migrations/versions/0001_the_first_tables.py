@@ -551,6 +551,7 @@ def upgrade() -> None:
     sa.Column('summary', sa.Text(), nullable=False),
     sa.Column('evidence', sa.JSON(), nullable=False),
     sa.Column('finished_at', sa.String(length=32), nullable=True),
+    sa.Column('seal', sa.Text(), nullable=True),
     sa.Column('created_by', sa.String(length=128), nullable=False),
     sa.Column('created_at', sa.String(length=32), nullable=False),
     sa.Column('generation', sa.Integer(), nullable=False),
