@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ Row = Mapping[str, Any]
 TIMEOUT_SECONDS = 30.0
 PAUSE_SECONDS = 0.005
 """Between two requests of a stream, so that it does not take the machine from what it watches."""
+CALLERS = 100
+"""A stream is of so many callers, each of whom stays with a revision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,19 @@ class Service:
             reply = client.post(f"/v1/models/{self.name}:predict", json={"instances": list(rows)})
         assert reply.status_code == 200, reply.text
         return list(reply.json()["predictions"]), reply.headers["x-request-id"]
+
+    def told_apart(self, rows: Sequence[tuple[str, Row]]) -> list[tuple[int, str]]:
+        """Each row asked about by a caller of that name: the status, and the id under which it is logged."""
+        told = []
+        with self.client() as client:
+            for caller, row in rows:
+                reply = client.post(
+                    f"/v1/models/{self.name}:predict",
+                    json={"instances": [row]},
+                    headers={"x-tidemill-key": caller},
+                )
+                told.append((reply.status_code, reply.headers.get("x-request-id", "")))
+        return told
 
     def metadata(self) -> dict[str, Any]:
         """The signature by the V2 protocol."""
@@ -81,11 +97,12 @@ class Stream:
 def stream_of_requests(service: Service, row: Row) -> Iterator[Stream]:
     """Ask one service again and again while the block runs, by one connection and by a new one each in turn."""
     seen, stop = Stream(), threading.Event()
-    body = service.v2_body([row])
+    body, turns = service.v2_body([row]), itertools.count()
 
     def ask(client: httpx.Client) -> None:
+        caller = {"x-tidemill-key": f"caller {next(turns) % CALLERS}"}
         try:
-            reply = client.post(f"/v2/models/{service.name}/infer", json=body)
+            reply = client.post(f"/v2/models/{service.name}/infer", json=body, headers=caller)
         except httpx.HTTPError as problem:
             seen.failures.append(f"{type(problem).__name__}: {problem}")
             return
