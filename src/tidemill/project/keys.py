@@ -218,7 +218,11 @@ MONITOR = Table(
     doc="What is watched of the service, and from when on it is an alert. Left out: what stands here as usual.",
     keys={
         "window": _text("How long a window is: 90s, 15m, 1h, 7d. Usual: 1h."),
-        "window_rows": Field(kind=Kind.WHOLE, doc="How many rows a window has, instead of a time.", minimum=1),
+        "window_rows": Field(
+            kind=Kind.WHOLE,
+            doc="How many rows a window has, instead of a time; as many refused or failed requests end it, too.",
+            minimum=1,
+        ),
         "min_rows": Field(kind=Kind.WHOLE, doc="Fewer rows give no verdict. Usual: 50.", minimum=1),
         "slices": Field(kind=Kind.TEXTS, doc="Columns by whose values the errors are told apart."),
         "key": _text("A column that names a row in your own data; ground truth may come by it."),

@@ -115,6 +115,24 @@ def test_computing_is_paid_for_by_waiting_and_some_may_come_at_once() -> None:
     assert debt_after(progress, progress.computed_at + timedelta(hours=1), 3.0) == 3.0
 
 
+@pytest.mark.parametrize(("status", "name"), [(400, "rejected"), (500, "errors")])
+def test_windows_of_rows_end_also_where_nothing_is_answered_any_more(
+    stage: Stage, clock: FixedClock, status: int, name: str
+) -> None:
+    set_rules(stage, Rules(window_rows=60))
+    stage.send(stage.cars(30), START)
+    refused: dict[str, Any] = {"status": status, "outputs": None, "error": "no column 'year'"}
+    stage.send(stage.cars(130), START + timedelta(minutes=5), **refused)
+    first, second, rest = advance(stage, clock)
+    assert [(each.state, each.records, each.rows) for each in (first, second, rest)] == [
+        (WindowState.CLOSED, 90, 30),
+        (WindowState.CLOSED, 60, 0),
+        (WindowState.OPEN, 10, 0),
+    ]
+    for each in (first, second):
+        assert [(found.name, found.breached) for found in each.findings] == [(name, True)]
+
+
 def test_a_clock_that_is_put_back_holds_up_no_window(stage: Stage, clock: FixedClock) -> None:
     advance(stage, clock)
     stage.send(stage.cars(60), START)

@@ -59,8 +59,10 @@ class ByTime:
 
 
 class ByRows:
-    """Windows of as many rows each, in the order of the ids; what comes later than its neighbours by more than
-    `SETTLE` is in none, unless a window is computed again."""
+    """Windows of as many rows each, in the order of the ids; as many requests without an answer end one, too.
+
+    What comes later than its neighbours by more than `SETTLE` is in none, unless a window is computed again.
+    """
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -87,13 +89,13 @@ class ByRows:
     def _cut(self, revision_id: str, members: Sequence[tuple[str, datetime, int]]) -> Iterator[Frame]:
         known = {each.first_id: each for each in self._job.known if each.revision_id == revision_id}
         held: list[tuple[str, datetime, int]] = []
-        rows = 0
+        rows = unanswered = 0
         for each in members:
             held.append(each)
-            rows += each[2]
-            if rows >= self._job.rules.window_rows:
+            rows, unanswered = rows + each[2], unanswered + (not each[2])
+            if max(rows, unanswered) >= self._job.rules.window_rows:
                 yield _frame(revision_id, held, WindowState.CLOSED)
-                held, rows = [], 0
+                held, rows, unanswered = [], 0, 0
         if held and has_changed(known.get(held[0][0]), len(held), WindowState.OPEN):
             yield _frame(revision_id, held, WindowState.OPEN)
 
