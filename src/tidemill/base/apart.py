@@ -8,12 +8,18 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from typing import Any
 
 from tidemill.base.errors import Unavailable
 
 LONGEST_SECONDS = 120.0
+AT_ONCE = 4
+PATIENCE_SECONDS = 10.0
+_room = threading.BoundedSemaphore(AT_ONCE)
+"""Each of them takes some 50 MB or more, and whoever may read can ask for one."""
+
 SMALLEST_LIMIT_BYTES = 1 << 30
 _KEPT = frozenset({"PATH", "LANG", "TZ", "TMPDIR", "HOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV"})
 
@@ -24,8 +30,18 @@ def run_apart(
     """The JSON that a module writes when it is run with this JSON on its standard input.
 
     It gets few variables of the environment, no open files, the time of a processor and memory (half of the machine's
-    unless told). Raises `Unavailable`, which says what failed, when it ends otherwise or takes longer than `seconds`.
+    unless told). Raises `Unavailable`, which says what failed, when it ends otherwise or takes longer than `seconds`;
+    also when `AT_ONCE` others of this process leave no room within `PATIENCE_SECONDS`.
     """
+    if not _room.acquire(timeout=PATIENCE_SECONDS):
+        raise Unavailable(f"{what}: too many are asked for at the same time", remedy="try again in a moment")
+    try:
+        return _run(module, asked, what, seconds, _memory_limit() if memory_bytes is None else memory_bytes)
+    finally:
+        _room.release()
+
+
+def _run(module: str, asked: Any, what: str, seconds: float, memory_bytes: int) -> Any:
     # nice and with one thread: what it shares the cores with are predictors
     argv = ["nice", "-n", "10", sys.executable, "-m", module]
     with subprocess.Popen(
@@ -37,7 +53,7 @@ def run_apart(
         start_new_session=True,
     ) as process:
         try:
-            _limit(process.pid, seconds, _memory_limit() if memory_bytes is None else memory_bytes)
+            _limit(process.pid, seconds, memory_bytes)
             told, words = process.communicate(json.dumps(asked).encode(), timeout=seconds)
         except subprocess.TimeoutExpired as problem:
             raise Unavailable(f"{what}: it took more than {seconds:.0f} s") from problem

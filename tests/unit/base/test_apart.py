@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tidemill.base import apart
 from tidemill.base.apart import run_apart
 from tidemill.base.errors import Unavailable
 
@@ -57,3 +60,32 @@ def test_one_that_fails_is_told_with_its_last_words(module: str, said: str) -> N
 def test_one_that_hangs_is_ended() -> None:
     with pytest.raises(Unavailable, match="not done: it took more than 1 s"):
         run_apart("hangs", {}, what="not done", seconds=1)
+
+
+def test_no_more_than_a_few_go_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "PATIENCE_SECONDS", 0.01)
+    begun, may_end = threading.Barrier(apart.AT_ONCE + 1), threading.Event()
+
+    def runs(*_: Any) -> int:
+        begun.wait(60)
+        may_end.wait(60)
+        return 7
+
+    monkeypatch.setattr(apart, "_run", runs)
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(run_apart("m", {}, what="not done"))
+
+    threads = [threading.Thread(target=ask) for _ in range(apart.AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    begun.wait(60)
+    with pytest.raises(Unavailable, match="not done: too many"):
+        run_apart("m", {}, what="not done")
+    may_end.set()
+    for thread in threads:
+        thread.join(60)
+    assert answers == [7] * apart.AT_ONCE
+    monkeypatch.setattr(apart, "_run", lambda *_: 8)
+    assert run_apart("m", {}, what="not done") == 8, "there is room again"
