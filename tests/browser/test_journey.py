@@ -94,6 +94,24 @@ def test_what_others_wrote_is_shown_and_never_run(site: Site, browser: Browser) 
     page.context.close()
 
 
+def test_a_table_that_a_step_left_is_looked_into_and_the_machine_is_shown(site: Site, browser: Browser) -> None:
+    run = site.tidemill.json("run")["run_id"]
+    page = site.page(browser, size=PHONE, dark=True)
+    page.goto(f"{site.url}/runs/{run}?view=artifacts")
+    page.locator(".step", has_text="load").click()
+    page.get_by_role("button", name=re.compile("^look into")).first.click()
+    rows = page.get_by_role("region", name="the first rows")
+    rows.wait_for()
+    assert rows.locator("tbody tr").count() == 50
+    expect(page.get_by_text(re.compile(r"^parquet, \d+ rows, \d+ columns"))).to_be_visible()
+    assert accessibility_problems(page) == []
+    page.get_by_role("button", name="pages").click()
+    page.get_by_role("link", name="Health").click()
+    expect(page.get_by_role("progressbar", name="Disk of the home")).to_be_visible()
+    expect(page.get_by_role("cell", name="worker", exact=True)).to_be_visible()
+    page.context.close()
+
+
 def test_a_stopped_worker_and_a_lost_site_are_seen(site: Site, browser: Browser) -> None:
     page = site.page(browser)
     processes = {each["name"]: each for each in site.tidemill.json("status")["processes"]}
@@ -114,7 +132,7 @@ def test_every_page_can_be_read_by_all_in_both_themes(site: Site, browser: Brows
         page = site.page(browser, dark=dark)
         places = ["", "experiments", "runs", "tunings", "reviews", "models", "services", "monitoring", "health"]
         places.append("nowhere")
-        for words in ("runs", "reviews", "models", "services"):
+        for words in ("runs", "reviews", "models", "services", "monitoring"):
             page.goto(f"{site.url}/{words}")
             link = page.locator("tbody a").first
             link.wait_for()

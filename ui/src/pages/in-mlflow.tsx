@@ -5,11 +5,12 @@ import { useEffect } from "react";
 import { Link, useParams } from "react-router";
 
 import { type Schemas, api, told } from "../api/client";
-import { Asked, Page, Problem } from "../components/page";
+import { Page, Problem } from "../components/page";
 
 type Place = Schemas["PlaceView"];
 
 const PAUSE_MS = 1_000;
+const ASKED: Place = { state: "starting", url: "", message: "" };
 
 export default function InMlflow() {
   const { id = "", name = "" } = useParams();
@@ -26,7 +27,7 @@ export default function InMlflow() {
   }, [url]);
   return (
     <Page title="To MLflow" crumbs={[id ? ["The run", back] : [name, back]]}>
-      <Asked of={place}>{(found) => <Waiting place={found} />}</Asked>
+      {place.isError ? <Problem problem={place.error} /> : <Waiting place={place.data ?? ASKED} />}
       <Text size="sm"><Anchor component={Link} to={back}>Back</Anchor></Text>
     </Page>
   );

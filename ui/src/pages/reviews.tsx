@@ -13,7 +13,7 @@ import { Ago } from "../components/when";
 type Review = Schemas["ReviewView"];
 
 const COLUMNS: Column<Review>[] = [
-  { name: "Review", cell: (one) => <Anchor component={Link} to={`/reviews/${one.id}`} fz="sm">{reviewTitle(one)}</Anchor>, by: (one) => one.model_version },
+  { name: "Review", cell: (one) => <Anchor component={Link} to={`/reviews/${one.id}`} fz="sm" className="name-of-run">{reviewTitle(one)}</Anchor>, by: (one) => one.model_version },
   { name: "State", cell: (one) => <State state={one.state} />, by: (one) => one.state },
   { name: "Checks", cell: (one) => <State state={one.checks_state} />, by: (one) => one.checks_state },
   { name: "Approvals", cell: (one) => (one.automatic?.passed ? "automatic" : `${one.approvals.length} of ${one.approvals_needed}`), isNumber: true },

@@ -15,7 +15,7 @@ type Service = Schemas["ServiceView"];
 const COLUMNS: Column<Service>[] = [
   { name: "Service", cell: (one) => <Anchor component={Link} to={`/services/${one.name}`} fz="sm">{one.name}</Anchor>, by: (one) => one.name },
   { name: "State", cell: (one) => <State state={serviceState(one)} />, by: serviceState },
-  { name: "", cell: (one) => <Text size="xs" c="dimmed">{one.message || one.reason}</Text> },
+  { name: "What answers", cell: (one) => <Text size="xs" c="dimmed" miw={150}>{one.message || one.reason}</Text> },
   { name: "Environment", cell: (one) => String(one.spec["environment"] ?? "–"), by: (one) => String(one.spec["environment"] ?? "") },
   { name: "Address", cell: (one) => <span className="mono">{one.path}</span> },
   { name: "Changed", cell: (one) => <Ago at={one.updated_at} />, isNumber: true, by: (one) => one.updated_at },

@@ -32,7 +32,7 @@ function Shown({ tuning }: { tuning: Tuning }) {
   const columns: Column<Trial>[] = [
     { name: "Trial", cell: (trial) => (trial.run_id ? <Anchor component={Link} to={`/runs/${trial.run_id}`} fz="sm">{trial.number}</Anchor> : trial.number), by: (trial) => trial.number },
     { name: "State", cell: (trial) => <State state={trial.state} />, by: (trial) => trial.state },
-    { name: tuning.objective, cell: (trial) => trial.value?.toPrecision(6) ?? "–", isNumber: true, by: (trial) => trial.value },
+    { name: tuning.objective.split(".").at(-1) ?? tuning.objective, cell: (trial) => trial.value?.toPrecision(6) ?? "–", isNumber: true, by: (trial) => trial.value },
     { name: "Parameters", cell: (trial) => <span className="mono">{brief(trial.parameters)}</span> },
     { name: "Took", cell: (trial) => between(trial.started_at, trial.finished_at, now), isNumber: true },
   ];
