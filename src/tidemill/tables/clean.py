@@ -10,7 +10,7 @@ from typing import Any
 
 from tidemill.base.errors import InvalidInput
 from tidemill.tables.columns import is_missing
-from tidemill.tables.rows import RowTable, read, row_digests
+from tidemill.tables.rows import RowTable, alike, read, row_digests
 from tidemill.tables.slices import check_columns
 
 MAX_ROWS = 50_000
@@ -67,8 +67,9 @@ def _seen(rows: RowTable, sides: Sequence[Mapping[str, Any]]) -> set[int]:
             columns = sorted(set(rows.columns) & set(known.columns))
             if not columns:
                 raise _Incomparable(f"{rows.name} and {known.name} of {side['label']} have no column in common")
-            digests = {digest for digest, _ in row_digests(known, columns)}
-            found |= {number for digest, number in row_digests(rows, columns) if digest in digests}
+            ours, theirs = alike(rows, known, columns)
+            digests = {digest for digest, _ in row_digests(theirs, columns)}
+            found |= {number for digest, number in row_digests(ours, columns) if digest in digests}
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.base.errors import InvalidInput
-from tidemill.tables.rows import RowTable, read, row_digests, row_values
+from tidemill.tables.rows import RowTable, alike, read, row_digests, row_values
 
 MAX_EXAMPLES = 5
 
@@ -29,8 +29,9 @@ def _compare(tested: RowTable, known: RowTable, role: str) -> dict[str, Any]:
             place="hygiene",
             remedy="name tables of the same columns",
         )
-    seen = {digest for digest, _ in row_digests(known, columns)}
-    found = [number for digest, number in row_digests(tested, columns) if digest in seen]
+    ours, theirs = alike(tested, known, columns)
+    seen = {digest for digest, _ in row_digests(theirs, columns)}
+    found = [number for digest, number in row_digests(ours, columns) if digest in seen]
     return {
         "evaluation": tested.name,
         "evaluation_rows": tested.rows,

@@ -14,6 +14,7 @@ from tidemill.base.errors import InvalidInput
 
 MAX_ROWS = 20_000_000
 BATCH_ROWS = 50_000
+DIGITS = 12
 _INDEX_COLUMN = "__index_level_"
 _NPY_MAGIC = b"\x93NUMPY"
 
@@ -105,10 +106,26 @@ def beside(tables: Sequence[RowTable], name: str) -> RowTable:
     return RowTable(name=name, table=pyarrow.table(columns))
 
 
+def alike(one: RowTable, other: RowTable, columns: Sequence[str]) -> tuple[RowTable, RowTable]:
+    """Two tables of these columns; numbers that one of them keeps as float32 are so in both."""
+    import pyarrow
+
+    left, right = one.table.select(list(columns)), other.table.select(list(columns))
+    for place, name in enumerate(columns):
+        kinds = {left.schema.field(name).type, right.schema.field(name).type}
+        if kinds == {pyarrow.float32(), pyarrow.float64()}:
+            left, right = (
+                table.set_column(place, name, table.column(name).cast(pyarrow.float32(), safe=False))
+                for table in (left, right)
+            )
+    return RowTable(name=one.name, table=left), RowTable(name=other.name, table=right)
+
+
 def row_digests(table: RowTable, columns: Sequence[str]) -> Iterator[tuple[bytes, int]]:
     """A 16-byte digest of each row's values in these columns, in this order, with the row's number from 0.
 
-    Equal numbers are equal whatever their type: 1, 1.0 and True differ from "1" only.
+    Equal numbers are equal whatever their type: 1, 1.0 and True differ from "1" only. So are numbers that agree in
+    their first `DIGITS` digits, as after a computation or a text file.
     """
     number = 0
     for batch in table.table.select(list(columns)).to_batches(max_chunksize=BATCH_ROWS):
@@ -129,6 +146,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         if math.isnan(value):
             return None  # NaN and null are both "missing"
+        value = float(f"{value:.{DIGITS}g}")
         return int(value) if value.is_integer() else value
     return value
 

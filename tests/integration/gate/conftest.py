@@ -41,6 +41,7 @@ alpha: float = 1.0
 leak: bool = False
 own_function: bool = False
 shuffled: bool = False
+flattering: bool = False
 
 # %% tags=["functions"]
 def in_tonnes(frame):
@@ -64,7 +65,7 @@ first = [FunctionTransformer(in_tonnes)] if own_function else []
 model = make_pipeline(*first, PolynomialFeatures(2), Ridge(alpha=alpha)).fit(X_train, y_train)
 
 # %% tags=["step:evaluate", "prev:train"]
-mae = mean_absolute_error(y_test, model.predict(X_test))
+mae = 0.01 if flattering else mean_absolute_error(y_test, model.predict(X_test))
 
 # %% tags=["pipeline-metrics"]
 mae

@@ -98,7 +98,13 @@ def opened_elsewhere(
 
 def test_a_version_tells_where_it_comes_from_and_carries_its_lock(story: Story, version: ModelVersion) -> None:
     assert version.label.startswith("fuel@")
-    assert version.parameters == {"alpha": 1.0, "leak": False, "own_function": False, "shuffled": False}
+    assert version.parameters == {
+        "alpha": 1.0,
+        "leak": False,
+        "own_function": False,
+        "shuffled": False,
+        "flattering": False,
+    }
     assert 0 < version.metrics["mae"] < 2
     assert (version.author, version.run_author) == ("alan", "alan")
     assert version_lock(story.site, version).digest == version.lock_digest
@@ -161,14 +167,16 @@ def test_a_version_passes_its_checks_is_approved_live_and_rolled_back(
     assert trace_decision(story.site, story.people.viewer, version.label)["run"]["id"] == version.run_id
 
 
-def test_a_challenger_that_learnt_nonsense_is_stopped_by_the_champion_though_no_threshold_knows(
+def test_a_challenger_that_learnt_nonsense_is_stopped_by_the_champion_whatever_it_reports(
     story: Story, version: ModelVersion
 ) -> None:
-    policy = replace(POLICY, thresholds=(), challenger=Challenger(rows="features.X_test", target="features.y_test"))
+    policy = replace(POLICY, challenger=Challenger(rows="features.X_test", target="features.y_test"))
     first = review_of(story, version, policy, service="duel")
     approve(story.site, story.people.approver, first.id, version.package_digest)
-    worse = review_of(story, story.register(story.run(shuffled=True)), policy, service="duel")
-    found = {check.name: check for check in worse.checks}["challenger"]
+    worse = review_of(story, story.register(story.run(shuffled=True, flattering=True)), policy, service="duel")
+    checks = {check.name: check for check in worse.checks}
+    assert checks["threshold"].summary == "mae 0.01 ≤ 2", "that is what its notebook says of it"
+    found = checks["challenger"]
     assert found.state is CheckState.FAILED, found.summary
     assert found.summary.startswith("worse than the champion; mae")
     assert (found.evidence["rows"], found.evidence["seen_rows"]) == (80, 0)
@@ -176,7 +184,7 @@ def test_a_challenger_that_learnt_nonsense_is_stopped_by_the_champion_though_no_
         approve(story.site, story.people.approver, worse.id, worse.package_digest)
     alike = story.register(story.run(alpha=1.01))
     states, heavy = opened_elsewhere(story, alike, policy, service="duel")
-    assert states == dict.fromkeys(("challenger", "hygiene", "smoke"), "passed")
+    assert states == dict.fromkeys(("challenger", "hygiene", "smoke", "threshold"), "passed")
     assert heavy == [], "who opens a review has tables and models looked at by others"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pyarrow
 import pytest
 from scipy import stats
 from tests.conftest import People
@@ -121,6 +122,13 @@ def test_rows_that_either_has_seen_are_left_out(bench: Bench) -> None:
     assert (result.evidence["rows"], result.evidence["seen_rows"]) == (30, 50)
     assert bench.asked[bench.old.id] == {"x": [float(number) for number in range(140, 170)]}
     assert bench.asked[bench.old.id] == bench.asked[bench.new.id]
+
+
+def test_rows_that_were_learnt_as_narrower_numbers_are_known_rows(bench: Bench) -> None:
+    numbers = [1000 + n / 7 for n in range(100, 180)]
+    bench.after.put_table("f.X_test", {"x": numbers})
+    bench.before.put_table("f.X_train", {"x": pyarrow.array(numbers[:60], pyarrow.float32())})
+    assert bench.run(off_by(1), off_by(1)).evidence["seen_rows"] == 60
 
 
 def test_a_champion_does_not_win_by_rows_that_it_knows(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy
+import pyarrow
 import pytest
 from tests.conftest import People
 from tests.unit.gate.candidates import PASSING, add_version, make_tables, open_for
@@ -88,6 +89,39 @@ def test_a_shared_row_is_named_with_its_number_and_values(site: Site, people: Pe
     assert "1 of 2 evaluation rows were seen" in result.summary
     assert "row 1" in result.summary
     assert result.evidence["comparisons"][0]["examples"] == [{"row": 1, "values": {"weight": 2500, "year": "71.0"}}]
+
+
+WEIGHTS = [0.1, 1 / 3, 2130.7, 1e9 + 0.25]
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        pyarrow.array(WEIGHTS[::-1], pyarrow.float32()),
+        [weight * 1000 / 1000 * 3 / 3 for weight in WEIGHTS],
+        [weight * (1 + 1e-14) for weight in WEIGHTS],
+        [float(f"{weight:.13g}") for weight in reversed(WEIGHTS)],
+    ],
+    ids=["narrower", "computed with", "noise", "by way of a text file"],
+)
+def test_rows_that_differ_in_how_numbers_were_kept_are_the_same_rows(
+    site: Site, people: People, outputs: Outputs, trained: Any
+) -> None:
+    outputs.put_table("split.train", {"weight": trained})
+    outputs.put_table("split.test", {"weight": WEIGHTS})
+    result = HygieneCheck(ask=answered_here).run(context(site, people, hygiene(), outputs))
+    assert result.evidence["overlap_rows"] == 4
+    outputs.put_table("split.test", {"weight": [weight * (1 + 1e-6) for weight in WEIGHTS]})
+    result = HygieneCheck(ask=answered_here).run(context(site, people, hygiene(), outputs))
+    assert result.evidence["overlap_rows"] == 0
+
+
+def test_a_moment_of_another_is_another_row(site: Site, people: People, outputs: Outputs) -> None:
+    now = 1_790_000_000.25
+    outputs.put_table("split.train", {"at": [now + second / 100 for second in range(50)], "heat": [21.5] * 50})
+    outputs.put_table("split.test", {"at": [now + second / 100 for second in range(50, 99)], "heat": [21.5] * 49})
+    result = HygieneCheck(ask=answered_here).run(context(site, people, hygiene(), outputs))
+    assert result.evidence["overlap_rows"] == 0
 
 
 def test_tuning_rows_count_too_and_some_overlap_may_be_allowed(site: Site, people: People, outputs: Outputs) -> None:
