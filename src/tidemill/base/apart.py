@@ -24,17 +24,27 @@ SMALLEST_LIMIT_BYTES = 1 << 30
 _KEPT = frozenset({"PATH", "LANG", "TZ", "TMPDIR", "HOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV"})
 
 
+class NoRoom(Unavailable):
+    """Too many are asked for at the same time; nothing was started."""
+
+
 def run_apart(
-    module: str, asked: Any, *, what: str, seconds: float = LONGEST_SECONDS, memory_bytes: int | None = None
+    module: str,
+    asked: Any,
+    *,
+    what: str,
+    seconds: float = LONGEST_SECONDS,
+    memory_bytes: int | None = None,
+    patience_seconds: float | None = None,
 ) -> Any:
     """The JSON that a module writes when it is run with this JSON on its standard input.
 
     It gets few variables of the environment, no open files, the time of a processor and memory (half of the machine's
     unless told). Raises `Unavailable`, which says what failed, when it ends otherwise or takes longer than `seconds`;
-    also when `AT_ONCE` others of this process leave no room within `PATIENCE_SECONDS`.
+    `NoRoom` when `AT_ONCE` others of this process leave no room within `patience_seconds` (`PATIENCE_SECONDS`).
     """
-    if not _room.acquire(timeout=PATIENCE_SECONDS):
-        raise Unavailable(f"{what}: too many are asked for at the same time", remedy="try again in a moment")
+    if not _room.acquire(timeout=PATIENCE_SECONDS if patience_seconds is None else patience_seconds):
+        raise NoRoom(f"{what}: too many are asked for at the same time", remedy="try again in a moment")
     try:
         return _run(module, asked, what, seconds, _memory_limit() if memory_bytes is None else memory_bytes)
     finally:

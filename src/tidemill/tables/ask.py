@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tidemill.base.apart import run_apart
+from tidemill.base.apart import NoRoom, run_apart
 from tidemill.base.errors import InvalidInput, RunFailed, Unavailable
 
 TIMEOUT_SECONDS = 600.0
@@ -22,10 +22,13 @@ def ask_apart(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The answer of `tables.compute` to a question.
 
     Raises `TablesProblem` for tables that it cannot use, `RunFailed` when the process dies, takes longer than
-    `TIMEOUT_SECONDS` or more memory than half of the machine's.
+    `TIMEOUT_SECONDS` or more memory than half of the machine's, `NoRoom` when it could not be started for as long.
     """
+    what = "the tables could not be read"
     try:
-        told = run_apart(MODULE, dict(asked), what="the tables could not be read", seconds=TIMEOUT_SECONDS)
+        told = run_apart(MODULE, dict(asked), what=what, seconds=TIMEOUT_SECONDS, patience_seconds=TIMEOUT_SECONDS)
+    except NoRoom:
+        raise
     except Unavailable as problem:
         raise RunFailed(problem.message, remedy="let the step give smaller tables, or a machine more memory") from None
     return answered(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.unit.gate.candidates import PASSING, open_for
 from tests.unit.gate.tables import Outputs
 from tests.unit.gate.test_checks import TRAIN, context, hygiene
 
+from tidemill.base import apart
 from tidemill.base.errors import Conflict
 from tidemill.base.site import Site
 from tidemill.gate import CheckState, approve
@@ -62,4 +64,15 @@ def test_one_that_fails_is_a_failed_check(
     review_id, digest, check = checked(site, people, Outputs(site))
     assert (check.state, said in check.summary) == (CheckState.FAILED, True), check.summary
     with pytest.raises(Conflict, match="hygiene"):
+        approve(site, people.approver, review_id, digest)
+
+
+def test_one_that_found_no_room_is_tried_again(site: Site, people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may ask for other processes makes no check fail."""
+    monkeypatch.setattr(apart, "_room", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(ask, "TIMEOUT_SECONDS", 0.1)
+    with apart._room:
+        review_id, digest, check = checked(site, people, Outputs(site))
+    assert (check.state, check.summary[:24]) == (CheckState.PENDING, "will be tried again: the")
+    with pytest.raises(Conflict, match="not every check has run yet"):
         approve(site, people.approver, review_id, digest)
