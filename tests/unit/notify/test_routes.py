@@ -71,7 +71,7 @@ def test_a_test_message_goes_to_everybody_and_who_was_not_reached_is_named(
     ]
     problems = {each["target"]["address"]: each["problem"] for each in told}
     assert problems["ops@example.org"] is None
-    assert "notify_private_addresses" in problems["http://127.0.0.1/…"]
+    assert "notify_private_addresses" in problems["http://127.0.0.1:9/…"]
     assert "s3cret" not in str(told)
     actor = authenticate(platform.site, local_token(platform.site))
     _, secret = create_token(platform.site, actor, person="vera", roles=frozenset({Role.VIEWER}))
