@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -85,8 +86,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("churn")
     for name in ("churn.ipynb", "tidemill.toml"):
         shutil.copy(PROJECT / name, folder)
-    with (folder / "tidemill.toml").open("a") as toml:
-        toml.write(ROLLOUT)
+    declared = (folder / "tidemill.toml").read_text()
+    own = re.search(r"\n\[service\.rollout\]\n(?:[^\[\n].*\n)+", declared)
+    assert own is not None, "the project declares a rollout that a browser could not follow by hand"
+    (folder / "tidemill.toml").write_text(declared.replace(own[0], ROLLOUT))
     (folder / "fragile.py").write_text(FRAGILE)
     tidemill = CommandLine(folder=folder, home=tmp_path_factory.mktemp("home"))
     for words in (["init", "-q", "-b", "main"], ["add", "."], [*_WHO, "commit", "-q", "-m", "A first model"]):
