@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from tests.conftest import People
 from tests.unit.gate.candidates import open_for
 from tests.unit.gate.project_runs import ProjectRuns
@@ -12,6 +12,7 @@ from tests.unit.gate.test_automatic import AUTOMATIC, approve_pipeline
 from tidemill.base.errors import Conflict, NotFound
 from tidemill.base.site import Site
 from tidemill.gate import Review, approve
+from tidemill.gate.store import review_rows
 from tidemill.gate.tell_decision import tell_decision
 
 
@@ -41,7 +42,6 @@ def test_one_that_passed_by_itself_names_the_pipeline_version_and_who_approved_t
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE review SET automatic=replace(automatic, 'ada', 'eve')",
         "UPDATE approval SET approver='eve'",
         "UPDATE review SET automatic=NULL WHERE subject='model'",
         "UPDATE review SET decision=NULL WHERE subject='model'",
@@ -58,6 +58,18 @@ def test_nobody_is_named_when_a_row_is_not_what_was_signed(
     told = tell_decision(site, people.viewer, by_itself[1].id)
     assert (told.people, told.behind) == ((), None)
     assert told.problem
+
+
+def test_nobody_is_named_when_somebody_else_is_written_there(
+    site: Site, people: People, by_itself: tuple[Review, Review]
+) -> None:
+    review = by_itself[1]
+    assert review.automatic is not None
+    forged = {**review.automatic.to_json(), "approved_by": ["eve"]}
+    with site.database.write() as connection:
+        connection.execute(update(review_rows).where(review_rows.c.id == review.id).values(automatic=forged))
+    told = tell_decision(site, people.viewer, review.id)
+    assert ((told.people, told.behind), bool(told.problem)) == (((), None), True)
 
 
 def test_only_what_passed_was_decided(site: Site, people: People, runs: ProjectRuns) -> None:

@@ -131,11 +131,11 @@ def test_a_revision_that_refuses_what_the_stable_one_takes_is_found() -> None:
     assert not breach(RolloutPlan(), Figures(requests=3, refused=3), Figures(requests=900))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_callers_that_refuse_alike_take_no_revision_back(seed: int) -> None:
     draw = random.Random(seed)
     canary = stable = Figures()
-    for _ in range(1000):
+    for _ in range(500):
         one = Figures(requests=1, refused=int(draw.random() < 0.2))
         canary, stable = (canary.plus(one), stable) if draw.random() < 0.1 else (canary, stable.plus(one))
         assert not breach(RolloutPlan(), canary, stable)
