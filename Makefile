@@ -27,9 +27,9 @@ test: ## set-up, linters, contracts and all tests
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-fast: ## unit, structure and contract tests
+fast: ## unit and contract tests
 	@scripts/setup tests
-	@$(BIN)/python -m pytest tests/contract tests/structure tests/unit -q $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest tests/contract tests/unit -q $(WORKERS) $(ARGS)
 
 lint: ## ruff and mypy (the import contracts are a test)
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: .venv/bin/ruff format .'; exit 1; }

@@ -66,7 +66,7 @@ def _run(module: str, asked: Any, what: str, seconds: float, memory_bytes: int) 
             _limit(process.pid, seconds, memory_bytes)
             told, words = process.communicate(json.dumps(asked).encode(), timeout=seconds)
         except subprocess.TimeoutExpired as problem:
-            raise Unavailable(f"{what}: it took more than {seconds:.0f} s") from problem
+            raise Unavailable(f"{what}: it took more than {seconds:g} s") from problem
         finally:
             if process.returncode is None:
                 _kill_group(process)

@@ -19,6 +19,8 @@ from tidemill.supervisor.rounds import go_round, rounds_of
 
 LEASE = timedelta(seconds=6)
 RENEW_SECONDS = 2.0
+AGAIN_SECONDS = 1.0
+"""Until one that stands by asks for the lease again."""
 log = logging.getLogger(__name__)
 
 
@@ -29,7 +31,7 @@ def run_controller(platform: Platform, stop: threading.Event) -> None:
     while not stop.is_set():
         lease = _taken(platform, holder)
         if lease is None:
-            stop.wait(1.0)
+            stop.wait(AGAIN_SECONDS)
             continue
         try:
             _lead(platform, lease, stop)

@@ -24,6 +24,8 @@ from tidemill.triggers import advance_firings, fire_due, poll_sources
 from tidemill.tuning import advance_tunings
 
 DVC_PATIENCE_SECONDS = 900.0
+AGAIN_SECONDS = 1.0
+"""After what a database or a disk refused."""
 log = logging.getLogger(__name__)
 
 
@@ -101,7 +103,7 @@ def go_round(each: Round, site: Site, ended: threading.Event) -> None:
             return
         except (TidemillError, OSError) as problem:
             log.warning("%s: %s", each.name, problem)
-            ended.wait(1.0)
+            ended.wait(AGAIN_SECONDS)
             continue
         except Exception:
             log.exception("%s", each.name)

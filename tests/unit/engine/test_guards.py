@@ -15,7 +15,7 @@ from tidemill.base.errors import StorageFull
 from tidemill.base.ids import Uuid7Ids
 from tidemill.base.process import start_ticks, this_host
 from tidemill.base.site import Site
-from tidemill.engine import State, claims, driver, get_run, list_attempts
+from tidemill.engine import State, claims, driver, get_run, list_attempts, worker
 from tidemill.engine.changes import write_changes
 from tidemill.engine.claims import Candidate, Guards, Watch
 from tidemill.engine.launchers.memory import Hang
@@ -156,6 +156,7 @@ def test_a_commit_of_which_nobody_knows_is_settled_by_reading_the_run_back(
             raise StorageFull("the database could not grow")
 
     monkeypatch.setattr(driver, "write_changes", uncertain)
+    monkeypatch.setattr(worker, "_FAULT_PAUSE_SECONDS", 0.01)
     run = bench.run(pipeline_of(Step(name="first"), Step(name="second", after=["first"])))
     assert run.state is State.SUCCEEDED
     assert bench.programs.calls.count("first") == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -24,23 +23,34 @@ VALUES = (
 )
 
 
-@pytest.fixture
-def client(platform: Platform) -> TestClient:
-    """A client with the token of the home's owner."""
-    headers = {"Authorization": f"Bearer {local_token(platform.site)}"}
-    return TestClient(create_app(platform), base_url="http://localhost", headers=headers, raise_server_exceptions=False)
+Route = tuple[str, str, list[dict[str, Any]]]
 
 
-def _routes(client: TestClient) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-    for path, methods in client.get("/api/v1/openapi.json").json()["paths"].items():
-        for method, about in methods.items():
-            yield method, path, about.get("parameters", [])
+@pytest.fixture(scope="module")
+def client(shared_platform: Platform) -> TestClient:
+    """A client with the token of the home's owner; nothing here changes the site."""
+    headers = {"Authorization": f"Bearer {local_token(shared_platform.site)}"}
+    app = create_app(shared_platform)
+    return TestClient(app, base_url="http://localhost", headers=headers, raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def described(client: TestClient) -> list[Route]:
+    """Method, path and parameters of every route."""
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    return [
+        (method, path, about.get("parameters", []))
+        for path, methods in paths.items()
+        for method, about in methods.items()
+    ]
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_no_value_in_a_path_or_a_query_is_a_mistake_of_the_site(client: TestClient, value: str) -> None:
+def test_no_value_in_a_path_or_a_query_is_a_mistake_of_the_site(
+    client: TestClient, described: list[Route], value: str
+) -> None:
     asked, mistakes = 0, []
-    for method, path, parameters in _routes(client):
+    for method, path, parameters in described:
         in_path = [each["name"] for each in parameters if each["in"] == "path"]
         in_query = [each["name"] for each in parameters if each["in"] == "query"]
         target = path

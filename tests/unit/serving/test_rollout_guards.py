@@ -18,14 +18,14 @@ from tidemill.serving.rollout.plan import check_plan, plan_from_json
 def test_who_looks_after_every_request_is_hardly_ever_wrong_about_a_revision_at_its_limit(limit: float) -> None:
     draw = random.Random(7)
     alarms = 0
-    for _ in range(400):
+    for _ in range(300):
         failed = 0
         for requests in range(1, 400):
             failed += draw.random() < limit
             if exceeds(failed, requests, limit):
                 alarms += 1
                 break
-    assert alarms <= 400 * ALPHA * 3
+    assert alarms <= 300 * ALPHA * 3
 
 
 def test_five_percent_of_errors_are_found_within_a_few_hundred_requests() -> None:

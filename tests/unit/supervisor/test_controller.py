@@ -11,7 +11,7 @@ from tidemill.base.ballast import RELEASE_BYTES, Ballast
 from tidemill.base.errors import StorageFull
 from tidemill.base.leases import take_lease
 from tidemill.base.site import Site
-from tidemill.supervisor import controller
+from tidemill.supervisor import controller, rounds
 from tidemill.supervisor.rounds import Round, go_round
 
 
@@ -43,6 +43,7 @@ def test_a_lease_that_cannot_be_written_is_tried_again_and_one_lost_so_ends_what
 
     monkeypatch.setattr(controller, "take_lease", sometimes)
     monkeypatch.setattr(controller, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(controller, "AGAIN_SECONDS", 0.01)
     waiting = Round(name="waiting", seconds=0.01, work=lambda _site: None)
     monkeypatch.setattr(controller, "rounds_of", lambda _platform: (waiting,))
     monkeypatch.setattr(controller, "go_round", lambda _round, _site, ended: led.append(ended.wait(60)))
@@ -55,7 +56,10 @@ def test_a_lease_that_cannot_be_written_is_tried_again_and_one_lost_so_ends_what
     assert Ballast(home=site.home).look().held_bytes == RELEASE_BYTES, "whoever has the loop keeps the ballast"
 
 
-def test_what_fails_is_tried_again_and_what_is_due_once_is_done_once(site: Site) -> None:
+def test_what_fails_is_tried_again_and_what_is_due_once_is_done_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "AGAIN_SECONDS", 0.01)
     ended, tries = threading.Event(), []
 
     def work(given: Site) -> None:
