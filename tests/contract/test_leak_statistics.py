@@ -99,6 +99,12 @@ def with_gaps(random: numpy.random.Generator, rows: int) -> tuple[list[Any], lis
     return [None if random.random() < 0.2 else value for value in target], target
 
 
+def of_a_walk(random: numpy.random.Generator, rows: int) -> tuple[list[Any], list[Any]]:
+    """Where a random walk is, and where it was before."""
+    walk: list[Any] = numpy.cumsum(random.normal(0, 1, rows)).tolist()
+    return walk[:-1], walk[1:]
+
+
 def of_labels(classes: int, wrong: float = 0, noise: float = 0) -> Made:
     """Names of classes, and their numbers, some of them wrong, with noise."""
 
@@ -144,7 +150,7 @@ def test_what_says_the_target_is_found_nearly_always(made: Made, rows: int) -> N
         (lambda random, rows: ([f"id {row}" for row in range(rows)], random.integers(0, 2, rows).tolist()), 200),
         (lambda random, rows: ([0.0] * rows, random.normal(0, 1, rows).tolist()), 50),
         (lambda random, rows: ([None] * rows, random.integers(0, 2, rows).tolist()), 50),
-        (lambda random, rows: ((walk := numpy.cumsum(random.normal(0, 1, rows)))[:-1].tolist(), walk[1:].tolist()), 99),
+        (of_a_walk, 99),
     ],
 )
 def test_what_says_less_than_that_is_no_leak(made: Made, rows: int) -> None:
