@@ -100,7 +100,8 @@ def a_broken_model_is_taken_back(tidemill: CommandLine, service: Service, others
     assert rollout["state"] == "rolled_back"
     assert rollout["canary"]["failed"] > 0
     assert rollout["stable"]["failed"] == 0
-    assert sum(status != 200 for status, *_ in asked) == rollout["canary"]["failed"]
+    in_flight = sum(status != 200 for status, *_ in asked) - rollout["canary"]["failed"]
+    assert 0 <= in_flight <= AT_A_TIME, "those that the gateway had not counted yet when it was read last"
 
 
 def one_prediction_names_who_approved_its_code(
