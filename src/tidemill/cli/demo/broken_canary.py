@@ -50,10 +50,11 @@ def broken_in_a_canary(shell: Shell, _port: int) -> Told:
         rollout = shell.until("the end of the canary", lambda: shell.ended_rollout(decided["model_version_id"]))
         answering = len(callers.answers)
         shell.until("more requests", lambda: True if len(callers.answers) > answering + len(cars) else None)
-    failed = [answer for answer in callers.answers if answer.status >= 500 or not answer.status]
     inside, outside = rollout["canary"], rollout["stable"]
-    # those in flight when the gateway's counts were read last are not among them
-    elsewhere = outside["failed"] + max(0, len(failed) - inside["failed"] - AT_A_TIME)
+    unanswered = sum(not answer.status for answer in callers.answers)
+    # what was on its way when the canary ended may still be its own
+    afterwards = sum(answer.status >= 500 for answer in callers.answers[answering + AT_A_TIME :])
+    elsewhere = outside["failed"] + unanswered + afterwards
     if rollout["state"] != "rolled_back" or elsewhere:
         raise RunFailed(f"it is {rollout['state']}; {elsewhere} requests failed outside", place="rollout")
     return Told(
@@ -61,7 +62,7 @@ def broken_in_a_canary(shell: Shell, _port: int) -> Told:
             f"a broken model: {decided['model_version']} knows no cars of {UNKNOWN_YEAR}; its checks had none, and "
             f"{APPROVER} approved it. At {rollout['percent']} % it failed {inside['failed']} of "
             f"{inside['requests']} requests: rolled back by the guard. Failed requests of the other "
-            f"{len(callers.answers) - inside['requests']}: 0"
+            f"{len(callers.answers) - inside['requests']}: {elsewhere}"
         ),
         look="tidemill service show fuel; tidemill review show " + opened["id"][-12:],
         page="/services/fuel",

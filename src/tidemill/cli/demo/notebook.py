@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,22 +18,17 @@ class Notebook:
 
     def rewrite(self, tag: str, text: str) -> None:
         """Put a text in place of what a cell has."""
-        document = json.loads(self.path.read_text(encoding="utf-8"))
-        for cell in document["cells"]:
-            if tag in cell.get("metadata", {}).get("tags", []):
-                cell["source"] = text
-                self.path.write_text(json.dumps(document, indent=1), encoding="utf-8")
-                return
-        raise NotFound(f"no cell has the tag {tag}", place=str(self.path))
+        self._edit(tag, lambda _: text)
 
     def replace(self, tag: str, old: str, new: str) -> None:
         """Put some words of a cell in place of others."""
-        self.rewrite(tag, self.text(tag).replace(old, new))
+        self._edit(tag, lambda text: text.replace(old, new))
 
-    def text(self, tag: str) -> str:
-        """What a cell has."""
+    def _edit(self, tag: str, change: Callable[[str], str]) -> None:
         document = json.loads(self.path.read_text(encoding="utf-8"))
-        cells = [cell for cell in document["cells"] if tag in cell.get("metadata", {}).get("tags", [])]
-        if not cells:
-            raise NotFound(f"no cell has the tag {tag}", place=str(self.path))
-        return "".join(cells[0]["source"])
+        for cell in document["cells"]:
+            if tag in cell.get("metadata", {}).get("tags", []):
+                cell["source"] = change("".join(cell["source"]))
+                self.path.write_text(json.dumps(document, indent=1), encoding="utf-8")
+                return
+        raise NotFound(f"no cell has the tag {tag}", place=str(self.path))
